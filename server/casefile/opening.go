@@ -1,0 +1,69 @@
+package casefile
+
+import "time"
+
+// States of the opening of an identity (开封).
+const (
+	OpeningAsked    State = "ASKED"
+	OpeningKeyed    State = "KEYED"
+	OpeningPeeled   State = "PEELED"
+	OpeningFinished State = "FINISHED"
+	OpeningDenied   State = "DENIED"
+)
+
+// OpeningMoves is the table of moves of an opening (confidentiality 2).
+var OpeningMoves = Table{Noun: "opening", Moves: []Move{
+	{[]State{New}, "ask", []State{OpeningAsked}, "R36"},
+	{[]State{OpeningAsked}, "key", []State{OpeningKeyed}, "R36"},
+	{[]State{OpeningKeyed}, "peel", []State{OpeningPeeled}, "R36"},
+	{[]State{OpeningAsked, OpeningKeyed, OpeningPeeled}, "deny", []State{OpeningDenied}, "R36"},
+	{[]State{OpeningPeeled}, "finish", []State{OpeningFinished}, "R36"},
+}}
+
+// Purpose of an opening.
+type Purpose string
+
+// The purposes.
+const (
+	RewardPayment Purpose = "reward_payment"
+)
+
+// OpeningResult is what ring A's officer says of an opened identity.
+type OpeningResult string
+
+// The results.
+const (
+	Confirmed  OpeningResult = "confirmed"  // the claimant is the reporter
+	Mismatch   OpeningResult = "mismatch"   // the claimant is somebody else
+	Unreadable OpeningResult = "unreadable" // the envelope cannot be opened
+)
+
+// Opening (开封) is a request to learn who reported, and what came of it. It
+// never holds the identity.
+type Opening struct {
+	Head `bson:",inline"`
+
+	Report    string    `bson:"report"`
+	Area      string    `bson:"area"`
+	Award     string    `bson:"award"`
+	Purpose   Purpose   `bson:"purpose"`
+	Basis     string    `bson:"basis"` // legal basis
+	Expires   time.Time `bson:"expires"`
+	Requester string    `bson:"requester"`
+	RingA     string    `bson:"ring_a"` // person who opens
+	RingB     string    `bson:"ring_b"` // person who peels
+
+	Recipient     string        `bson:"recipient"` // one-time age recipient
+	Wrapped       []byte        `bson:"wrapped"`   // inner file, to that recipient; gone when finished
+	InnerDigest   string        `bson:"inner_digest"`
+	WrappedDigest string        `bson:"wrapped_digest"`
+	PeelSignature []byte        `bson:"peel_signature"`
+	Result        OpeningResult `bson:"result"`
+	Signature     []byte        `bson:"signature"` // ring A's, over the outcome
+	DenialReason  string        `bson:"denial_reason"`
+}
+
+// Subject is what policy must know of the opening.
+func (o *Opening) Subject() Subject {
+	return Subject{Tenant: o.Tenant, Area: o.Area, Report: o.Report}
+}

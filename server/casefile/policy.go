@@ -1,0 +1,169 @@
+package casefile
+
+import "slices"
+
+// Action is something a route lets an actor ask for: noun.verb.
+type Action string
+
+// scope says how far a role reaches.
+type scope int
+
+const (
+	ofAll      scope = iota // no record: the role is enough
+	ofTenant                // a record of the actor's tenant
+	ofArea                  // a record of the tenant that lies under the post's area
+	ofAssigned              // a record of the tenant that is assigned to the actor
+	ofOwn                   // the report whose receipt the actor holds
+)
+
+// rule says who may do an action, and over which records.
+type rule struct {
+	scope scope
+	roles []Role
+}
+
+// Subject is what policy must know of a record. The zero Subject asks whether
+// the role alone could ever be enough.
+type Subject struct {
+	Tenant   string
+	Area     string   // area or grid code the record lies in
+	Assigned []string // persons it is assigned to
+	Report   string   // the report itself, for a receipt holder
+}
+
+// May is the one policy function: role × tenant × area × record. What it
+// refuses is answered as if the record did not exist.
+func (a Actor) May(action Action, s Subject) bool {
+	for _, r := range policy[action] {
+		if a.may(r, s) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a Actor) may(r rule, s Subject) bool {
+	if slices.Contains(r.roles, Anyone) {
+		return true
+	}
+	if slices.Contains(r.roles, ReceiptHolder) {
+		return a.Report != "" && (s.Tenant == "" || (s.Tenant == a.Tenant && s.Report == a.Report))
+	}
+	if a.Person == "" || !a.holds(r.roles, "") {
+		return false
+	}
+	if r.scope == ofAll || s.Tenant == "" {
+		return true
+	}
+	if s.Tenant != a.Tenant {
+		return false
+	}
+	switch r.scope {
+	case ofArea:
+		return a.holds(r.roles, s.Area)
+	case ofAssigned:
+		return slices.Contains(s.Assigned, a.Person)
+	case ofTenant:
+		return true
+	case ofAll, ofOwn:
+	}
+	return false
+}
+
+// Actions lists every action in the policy table.
+func Actions() []Action {
+	var all []Action
+	for a := range policy {
+		all = append(all, a)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// RolesFor lists the roles that may ever do an action.
+func RolesFor(action Action) []Role {
+	var roles []Role
+	for _, r := range policy[action] {
+		roles = append(roles, r.roles...)
+	}
+	return roles
+}
+
+// The actions. What each does is said at the workflow method of that name.
+const (
+	TenantRead    Action = "tenant.read"
+	ReportSubmit  Action = "report.submit"
+	ReceiptOpen   Action = "receipt.open"
+	ReceiptRead   Action = "receipt.read"
+	AwardClaim    Action = "award.claim"
+	SessionOpen   Action = "session.open"
+	SessionUse    Action = "session.use"
+	ReportList    Action = "report.list"
+	ReportRead    Action = "report.read"
+	ReportDecide  Action = "report.decide" // accept, refuse, target, brief, assign, release, reply
+	ReportSign    Action = "report.sign"   // conclude
+	TaskCreate    Action = "task.create"
+	TaskOversee   Action = "task.oversee"
+	TaskWork      Action = "task.work" // list, see, acknowledge, result
+	VisitFile     Action = "visit.file"
+	VisitRead     Action = "visit.read"
+	HazardWork    Action = "hazard.work"
+	HazardRead    Action = "hazard.read"
+	PenaltyWork   Action = "penalty.work"
+	PenaltySign   Action = "penalty.sign"
+	PenaltyRead   Action = "penalty.read"
+	AwardDraft    Action = "award.draft"
+	AwardReview   Action = "award.review"
+	AwardApprove  Action = "award.approve"
+	AwardPay      Action = "award.pay"
+	AwardRead     Action = "award.read"
+	BudgetSet     Action = "budget.set"
+	BudgetRead    Action = "budget.read"
+	OpeningAsk    Action = "opening.ask"
+	OpeningRead   Action = "opening.read"
+	OpeningPeel   Action = "opening.peel"   // ring B
+	OpeningFinish Action = "opening.finish" // ring A
+)
+
+// policy is the table. Order of rows: surfaces of workflow.md.
+var policy = map[Action][]rule{
+	TenantRead:   {{ofAll, []Role{Anyone}}},
+	ReportSubmit: {{ofAll, []Role{Anyone}}},
+	ReceiptOpen:  {{ofAll, []Role{Anyone}}},
+	SessionOpen:  {{ofAll, []Role{Anyone}}},
+	ReceiptRead:  {{ofOwn, []Role{ReceiptHolder}}},
+	AwardClaim:   {{ofOwn, []Role{ReceiptHolder}}},
+	SessionUse:   {{ofAll, StaffRoles()}},
+
+	ReportList:   {{ofTenant, []Role{DeskOfficer}}},
+	ReportRead:   {{ofArea, []Role{DeskOfficer}}},
+	ReportDecide: {{ofArea, []Role{DeskOfficer}}},
+	ReportSign:   {{ofArea, []Role{Leader}}},
+
+	TaskCreate:  {{ofArea, []Role{TownshipOfficer, DeskOfficer}}},
+	TaskOversee: {{ofArea, []Role{TownshipOfficer, DeskOfficer}}},
+	TaskWork:    {{ofAssigned, []Role{Inspector, Enforcer}}},
+
+	VisitFile: {{ofAssigned, []Role{Enforcer}}},
+	VisitRead: {{ofArea, []Role{DeskOfficer, Leader}}, {ofAssigned, []Role{Enforcer}}},
+
+	HazardWork: {{ofArea, []Role{Enforcer}}},
+	HazardRead: {{ofArea, []Role{Enforcer, Leader, DeskOfficer, TownshipOfficer}}},
+
+	PenaltyWork: {{ofArea, []Role{Enforcer}}},
+	PenaltySign: {{ofArea, []Role{Leader}}},
+	PenaltyRead: {{ofArea, []Role{Enforcer, Leader, DeskOfficer}}},
+
+	AwardDraft:   {{ofArea, []Role{RewardOfficer}}},
+	AwardReview:  {{ofArea, []Role{RewardOfficer}}},
+	AwardApprove: {{ofArea, []Role{Leader}}},
+	AwardPay:     {{ofArea, []Role{Payer}}},
+	AwardRead:    {{ofArea, []Role{RewardOfficer, Leader, Payer}}},
+	BudgetSet:    {{ofTenant, []Role{Leader}}},
+	BudgetRead:   {{ofTenant, []Role{Leader, RewardOfficer, Payer}}},
+
+	OpeningAsk:    {{ofArea, []Role{RewardOfficer}}},
+	OpeningRead:   {{ofTenant, []Role{RewardOfficer, IdentityOfficer, SealLeader}}},
+	OpeningPeel:   {{ofTenant, []Role{SealLeader}}},
+	OpeningFinish: {{ofTenant, []Role{IdentityOfficer}}},
+}

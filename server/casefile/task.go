@@ -1,0 +1,91 @@
+package casefile
+
+import (
+	"slices"
+	"time"
+)
+
+// States of a task (任务).
+const (
+	TaskAssigned     State = "ASSIGNED"
+	TaskSeen         State = "SEEN"
+	TaskAcknowledged State = "ACKNOWLEDGED"
+	TaskDone         State = "DONE"
+)
+
+// TaskMoves is the table of moves of a task (派单 to 办结; workflow.md "task").
+var TaskMoves = Table{Noun: "task", Moves: []Move{
+	{[]State{New}, "assign", []State{TaskAssigned}, ""},
+	{[]State{TaskAssigned}, "see", []State{TaskSeen}, ""},
+	{[]State{TaskSeen, TaskAcknowledged}, "see", nil, ""},
+	{[]State{TaskAssigned, TaskSeen}, "acknowledge", []State{TaskAcknowledged}, ""},
+	{[]State{TaskAssigned, TaskSeen, TaskAcknowledged}, "save_result", []State{TaskDone}, "R59"},
+	{[]State{TaskAssigned, TaskSeen, TaskAcknowledged}, "complete", []State{TaskDone}, "R15"},
+}}
+
+// TaskKind is what an assignee is asked to do. A check of a lead (线索核实) is
+// a patrol to everyone but the desk.
+type TaskKind string
+
+// The kinds.
+const (
+	Patrol     TaskKind = "patrol"     // 巡查
+	Inspection TaskKind = "inspection" // 行政检查; only with a certificate, two officers
+)
+
+// Item (检查项) is one thing to look at. Ref is 128 random bits and says
+// nothing of where the item comes from.
+type Item struct {
+	Ref  string `bson:"ref" json:"ref"`
+	Text string `bson:"text" json:"text"`
+}
+
+// ItemFinding is what was found about an item.
+type ItemFinding struct {
+	Ref     string  `bson:"ref" json:"ref"`
+	Finding Finding `bson:"finding" json:"finding"`
+	Text    string  `bson:"text" json:"text"`
+}
+
+// Task (任务) asks persons to go and look. It carries the target place only.
+type Task struct {
+	Head `bson:",inline"`
+
+	Kind      TaskKind  `bson:"kind"`
+	Assigned  []string  `bson:"assigned"`
+	Area      string    `bson:"area"` // grid code of its day, else the tenant's area
+	Place     Place     `bson:"place"`
+	PlaceName string    `bson:"place_name"`
+	Brief     string    `bson:"brief"`
+	Items     []Item    `bson:"items"`
+	Due       time.Time `bson:"due"`
+	// Cause is the report behind the task. Only the desk may see it.
+	Cause string `bson:"cause"`
+	// Evidence are derivatives that the desk released for the assignee.
+	Evidence []Evidence `bson:"evidence"`
+	Result   *Result    `bson:"result"`
+}
+
+// Result (核实结果) of a task. The one position is compared with the target
+// when the result is saved (到场核对): no check-in, no track (R59).
+type Result struct {
+	At         time.Time     `bson:"at"`
+	Findings   []ItemFinding `bson:"findings"`
+	Note       string        `bson:"note"`
+	Position   Place         `bson:"position"`
+	InGrid     bool          `bson:"in_grid"`    // inside the target's grid
+	DistanceM  float64       `bson:"distance_m"` // metres from the target
+	WhyOutside string        `bson:"why_outside"`
+	Key        []byte        `bson:"key"` // data key of the evidence, wrapped
+	Evidence   []Evidence    `bson:"evidence"`
+}
+
+// Subject is what policy must know of the task.
+func (t *Task) Subject() Subject {
+	return Subject{Tenant: t.Tenant, Area: t.Area, Assigned: t.Assigned}
+}
+
+// Has says whether a reference is one of the task's items.
+func (t *Task) Has(ref string) bool {
+	return slices.ContainsFunc(t.Items, func(i Item) bool { return i.Ref == ref })
+}
