@@ -1,0 +1,85 @@
+# `make` lists the targets. The local engines are brought up by
+# server/devstack; with GRID_MONGO_URI and GRID_S3_URL set, those are used.
+
+.ONESHELL:
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS   += --no-print-directory
+
+CACHE      := $(or $(GRID_STACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gridwatch/stack)
+LINT       := $(CACHE)/golangci-lint-v2.15.0
+GOTESTSUM  := $(CACHE)/gotestsum-v1.13.0
+PROCESSES  ?= 2
+
+# A cold build takes minutes: say every 25 packages that it goes on.
+BUILT   := awk '/^[^ \#]+$$/ { if (++n % 25 == 0) { print "      " n " packages built"; fflush() } next } { print; fflush() }'
+ENGINES := if [ -z "$${GRID_MONGO_URI:-}" ]; then . .stack/env; fi
+
+run demo: export GRID_KEYRING    ?= .stack/keyring.json
+run demo: export GRID_DEMO_DIR   ?= .stack/demo
+run demo: export GRID_LISTEN     ?= 127.0.0.1:8080
+run demo: export GRID_OPS_LISTEN ?= 127.0.0.1:8081
+demo:     export FINE            ?= 10000
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: stack-up build ## start the engines, load the demo data, serve on GRID_LISTEN
+	@$(ENGINES)
+	[ -z "$${GRID_FCM_ENDPOINT:-}" ] || export GRID_FCM=on
+	.stack/bin/server keys init "$$GRID_KEYRING"
+	.stack/bin/server demo load
+	exec .stack/bin/server serve
+
+.PHONY: demo
+demo: ## play one case from report to reward on the running server; FINE=10000 sets the fine in yuan
+	@$(ENGINES)
+	[ -z "$${GRID_FCM_ENDPOINT:-}" ] || export GRID_FCM=on
+	.stack/bin/server demo play
+
+.PHONY: test
+test: stack-up $(GOTESTSUM) ## run all tests against the real engines, with the race detector
+	@$(ENGINES)
+	$(GOTESTSUM) --format pkgname-and-test-fails -- -race -shuffle=on -count=1 -timeout 30m -p $(PROCESSES) ./...
+
+.PHONY: lint
+lint: $(LINT) ## check the code: golangci-lint with .golangci.yml, go vet and formatting included
+	$(LINT) run ./...
+
+.PHONY: bench
+bench: stack-up ## run the benchmarks
+	@$(ENGINES)
+	grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n 1 dirname | sort -u | \
+	xargs -r go test -run '^$$' -bench . -benchmem -p 1
+
+.PHONY: build
+build: ## build the server into .stack/bin
+	@echo "build the server"
+	go build -v -o .stack/bin/server ./server 2>&1 | $(BUILT)
+
+.PHONY: stack-up
+stack-up: ## start the local engines, getting what is missing
+	@echo "build devstack"
+	go build -v -o .stack/bin/devstack ./server/devstack 2>&1 | $(BUILT)
+	.stack/bin/devstack up
+
+.PHONY: stack-down
+stack-down: ## stop the local engines of this checkout; their data stays
+	@go build -o .stack/bin/devstack ./server/devstack
+	.stack/bin/devstack down
+
+.PHONY: clean
+clean: stack-down ## stop the local engines and delete their data
+	@rm -rf .stack
+
+$(LINT):
+	@echo "install $(@F), some minutes the first time"
+	GOBIN=$@.new go install -v github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 2>&1 | $(BUILT)
+	mv $@.new/golangci-lint $@ && rmdir $@.new
+
+$(GOTESTSUM):
+	@echo "install $(@F)"
+	GOBIN=$@.new go install gotest.tools/gotestsum@v1.13.0
+	mv $@.new/gotestsum $@ && rmdir $@.new

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+const postgresBin = "/usr/lib/postgresql/18/bin/"
+
+// enterRoot runs a command as the user postgres inside the rootfs $0, with the
+// folder $1 of the checkout in the place of the user's home. unshare has made
+// the mounts private before: they are gone with the command.
+const enterRoot = `mount --rbind /dev "$0/dev" && mount --bind "$1" "$0/var/lib/postgresql" && shift &&
+chroot "$0" chown postgres: /var/lib/postgresql && exec chroot --userspec=postgres "$0" "$@"`
+
+func (s *stack) inRoot(argv ...string) []string {
+	rootfs := filepath.Join(s.cache, rootfsName)
+	return append([]string{"unshare", "--mount", "sh", "-c", enterRoot, rootfs, filepath.Join(s.dir, "postgres")}, argv...)
+}
+
+func (s *stack) postgres() engine {
+	argv := []string{postgresBin + "postgres", "-D", "/var/lib/postgresql/data"}
+	for _, setting := range []string{
+		"listen_addresses=127.0.0.1",
+		"port=" + strconv.Itoa(s.ends.Postgres),
+		"unix_socket_directories=", // a stale socket lock would stop a restart
+		"max_connections=200",
+		// extended_rum, named first, keeps a sort behind an equality prefix in
+		// the index; the other settings are what else DocumentDB sorts need.
+		"shared_preload_libraries=pg_cron,pg_documentdb_extended_rum,pg_documentdb_core,pg_documentdb",
+		"documentdb.alternate_index_handler_name=extended_rum",
+		"documentdb.enable_merge_sort_for_in_prefix=on",
+		"cron.database_name=postgres",
+		"cron.host=127.0.0.1",
+		"deadlock_timeout=100ms", // racing inserts into a unique index wait this long
+		"autovacuum_naptime=5s",  // the planner needs statistics soon after a load
+		"autovacuum_analyze_threshold=50",
+	} {
+		argv = append(argv, "-c", setting)
+	}
+	isReady := s.inRoot(postgresBin+"pg_isready", "--quiet", "--host=127.0.0.1", "--port="+strconv.Itoa(s.ends.Postgres))
+	return engine{
+		name: "postgres", dir: s.data(), port: s.ends.Postgres, stop: syscall.SIGINT,
+		argv: argv, start: s.inRoot(argv...), env: []string{"LC_ALL=C.UTF-8"},
+		prepare: s.initdb,
+		ready:   func(ctx context.Context) error { return s.command(ctx, "pg_isready", nil, isReady...) },
+	}
+}
+
+func (s *stack) data() string { return filepath.Join(s.dir, "postgres", "data") }
+
+// initdb makes the database files under a name that becomes theirs when they
+// are whole. Where they are there already, it removes the note of a server
+// that was killed: no process of this database is left when it is called, but
+// the id in the note may be another's by now.
+func (s *stack) initdb(ctx context.Context) error {
+	if exists(s.data()) {
+		if err := os.Remove(filepath.Join(s.data(), "postmaster.pid")); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		return nil
+	}
+	fresh := filepath.Join(s.dir, "postgres", "fresh")
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
+	}
+	if err := s.command(ctx, "initdb", []string{"LC_ALL=C.UTF-8"}, s.inRoot(postgresBin+"initdb",
+		"--pgdata=/var/lib/postgresql/fresh", "--username=postgres", "--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8")...); err != nil {
+		return err
+	}
+	return os.Rename(fresh, s.data())
+}
+
+func (s *stack) ferretdb() engine {
+	dir := filepath.Join(s.dir, "ferretdb")
+	return engine{
+		name: "ferretdb", dir: dir, port: s.ends.FerretDB, stop: syscall.SIGTERM,
+		argv: []string{
+			filepath.Join(s.cache, ferretName, "ferretdb"), "--no-auth", "--telemetry=disable", "--log-level=WARN",
+			"--state-dir=" + dir, "--listen-addr=" + local(s.ends.FerretDB), "--debug-addr=" + local(s.ends.Health),
+			"--postgresql-url=postgres://postgres@" + local(s.ends.Postgres) + "/postgres",
+		},
+		prepare: func(ctx context.Context) error {
+			return s.command(ctx, "psql", nil, s.inRoot(postgresBin+"psql", "--quiet", "--no-psqlrc",
+				"--host=127.0.0.1", "--port="+strconv.Itoa(s.ends.Postgres), "--set=ON_ERROR_STOP=1",
+				"--command=CREATE EXTENSION IF NOT EXISTS documentdb CASCADE",
+				"--command=CREATE EXTENSION IF NOT EXISTS documentdb_extended_rum")...)
+		},
+		ready: answersHTTP("http://" + local(s.ends.Health) + "/debug/readyz"),
+	}
+}
+
+func (s *stack) minio() engine {
+	dir := filepath.Join(s.dir, "minio")
+	return engine{
+		name: "minio", dir: dir, port: s.ends.MinIO, stop: syscall.SIGTERM,
+		argv: []string{
+			filepath.Join(s.cache, minioName, "minio"), "server", "--quiet",
+			"--certs-dir=" + filepath.Join(dir, "certs"), "--address=" + local(s.ends.MinIO), filepath.Join(dir, "disk"),
+		},
+		env: []string{
+			"MINIO_ROOT_USER=" + s.ends.AccessKey, "MINIO_ROOT_PASSWORD=" + s.ends.SecretKey,
+			"MINIO_BROWSER=off", "MINIO_UPDATE=off",
+			"MINIO_API_STALE_UPLOADS_EXPIRY=168h", // longer than an upload record lives
+		},
+		ready: answersHTTP("http://" + local(s.ends.MinIO) + "/minio/health/ready"),
+	}
+}
+
+func (s *stack) fcm() engine {
+	return engine{
+		name: "fcm", dir: filepath.Join(s.dir, "fcm"), port: s.ends.FCM, stop: syscall.SIGTERM,
+		argv:  []string{filepath.Join(s.dir, "bin", "devstack"), "fcm", "--listen", local(s.ends.FCM)},
+		ready: answersHTTP("http://" + local(s.ends.FCM) + "/received"),
+	}
+}
