@@ -120,8 +120,8 @@ type Scheme struct {
 
 // Approval is a step of the ladder of who approves what.
 type Approval struct {
-	UpToFen Fen    `json:"upToFen"` // inclusive
-	Role    string `json:"role"`
+	UpToFen Fen           `json:"upToFen"` // inclusive
+	Role    casefile.Role `json:"role"`    // leader, or supervisor for the level above
 }
 
 // Rounding is where an amount is cut: always whole fen, half up.
@@ -162,8 +162,8 @@ type Note struct {
 
 // Approver returns the role that approves amount: the lowest step of the ladder
 // that reaches it. Validate has seen to it that the ladder reaches every cap.
-func (s Scheme) Approver(amount Fen) string {
-	role := ""
+func (s Scheme) Approver(amount Fen) casefile.Role {
+	var role casefile.Role
 	for _, a := range s.Approvals {
 		role = a.Role
 		if amount <= a.UpToFen {

@@ -199,7 +199,7 @@ func TestApprover(t *testing.T) {
 	t.Parallel()
 	s := national(t)
 	s.Approvals = []reward.Approval{{UpToFen: 1_000_000, Role: "leader"}, {UpToFen: 30_000_000, Role: "supervisor"}}
-	for amount, want := range map[reward.Fen]string{1: "leader", 1_000_000: "leader", 1_000_001: "supervisor", 30_000_000: "supervisor"} {
+	for amount, want := range map[reward.Fen]casefile.Role{1: "leader", 1_000_000: "leader", 1_000_001: "supervisor", 30_000_000: "supervisor"} {
 		if got := s.Approver(amount); got != want {
 			t.Errorf("%s: got %s, want %s", amount, got, want)
 		}

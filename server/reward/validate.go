@@ -136,7 +136,7 @@ func (r Rule) checkPerDeath(m *mistakes, at string) {
 func (s Scheme) checkApprovals(m *mistakes) {
 	var reach Fen
 	for i, a := range s.Approvals {
-		m.require(a.Role != "", "approvals[%d].role: is empty", i)
+		oneOf(m, fmt.Sprintf("approvals[%d].role", i), a.Role, casefile.Leader, casefile.Supervisor)
 		m.require(a.UpToFen > reach, "approvals[%d].upToFen: %d does not rise", i, a.UpToFen)
 		reach = a.UpToFen
 	}
