@@ -10,6 +10,7 @@ CACHE      := $(or $(GRID_STACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gr
 LINT       := $(CACHE)/golangci-lint-v2.15.0
 GOTESTSUM  := $(CACHE)/gotestsum-v1.13.0
 PROCESSES  ?= 2
+PACKAGES   ?= ./...
 
 # A cold build takes minutes: say every 25 packages that it goes on.
 BUILT   := awk '/^[^ \#]+$$/ { if (++n % 25 == 0) { print "      " n " packages built"; fflush() } next } { print; fflush() }'
@@ -42,11 +43,11 @@ demo: ## play one case from report to reward on the running server; FINE=10000 s
 .PHONY: test
 test: stack-up $(GOTESTSUM) ## run all tests against the real engines, with the race detector
 	@$(ENGINES)
-	$(GOTESTSUM) --format pkgname-and-test-fails -- -race -shuffle=on -count=1 -timeout 30m -p $(PROCESSES) ./...
+	$(GOTESTSUM) --format pkgname-and-test-fails -- -race -shuffle=on -count=1 -timeout 30m -p $(PROCESSES) $(PACKAGES)
 
 .PHONY: lint
 lint: $(LINT) ## check the code: golangci-lint with .golangci.yml, go vet and formatting included
-	$(LINT) run ./...
+	$(LINT) run $(PACKAGES)
 
 .PHONY: bench
 bench: stack-up ## run the benchmarks

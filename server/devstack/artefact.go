@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -71,7 +72,8 @@ func (s *stack) artefact(ctx context.Context, name string, build func(ctx contex
 // goProgram builds one program out of a module of a fixed version.
 func (s *stack) goProgram(ctx context.Context, name, module string) error {
 	return s.artefact(ctx, name, func(ctx context.Context, into string) error {
-		return s.say.during(ctx, name, "build", func(ctx context.Context) error {
+		program, version, _ := strings.Cut(name, "-")
+		return s.say.during(ctx, program, "build "+version, func(ctx context.Context) error {
 			return s.command(ctx, name, []string{"GOBIN=" + into}, "go", "install", module)
 		})
 	})
@@ -142,7 +144,7 @@ func (s *stack) command(ctx context.Context, name string, env []string, argv ...
 	defer func() { _ = log.Close() }()
 	runtime.LockOSThread() // the death signal comes when the thread ends that started the child
 	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the command lines are in this package
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log

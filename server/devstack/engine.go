@@ -82,7 +82,7 @@ func (s *stack) launch(ctx context.Context, e engine) error {
 	if e.start != nil {
 		argv, dir = e.start, "/"
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...) //nolint:gosec // the command lines are in this package
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), e.env...)
 	cmd.Stdout, cmd.Stderr = log, log

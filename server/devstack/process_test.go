@@ -40,7 +40,9 @@ func TestOnlyOwnProcessesAreEnded(t *testing.T) {
 	if err := stopAll(t.Context(), own, "sleep", syscall.SIGTERM, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	<-ended
+	if err := <-ended; err == nil || err.Error() != "signal: terminated" {
+		t.Errorf("got %v, want it ended as asked", err)
+	}
 	if got := processesOf(other, "sleep"); len(got) != 1 || got[0].pid != foreign {
 		t.Errorf("the other folder's process: got %v, want id %d", got, foreign)
 	}

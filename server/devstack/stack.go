@@ -81,6 +81,9 @@ func (s *stack) up(ctx context.Context) error {
 // needs is there.
 func (s *stack) startAll(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
+	if !exists(filepath.Join(s.cache, minioName)) { // a first start: fetch the server's own modules meanwhile
+		all.Go(func() error { return s.command(ctx, "modules", nil, "go", "-C", s.root, "mod", "download") })
+	}
 	all.Go(func() error { return s.ensure(ctx, s.fcm()) })
 	all.Go(func() error {
 		if err := s.goProgram(ctx, minioName, minioModule); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,20 +15,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-func newTestStack(t *testing.T) (*stack, *bytes.Buffer) {
+func newTestStack(t *testing.T) *stack {
 	t.Helper()
-	var out bytes.Buffer
-	s := &stack{root: t.TempDir(), cache: t.TempDir(), say: newProgress(&out, time.Now)}
+	s := &stack{root: t.TempDir(), cache: t.TempDir(), say: newProgress(io.Discard, time.Now)}
 	s.dir = filepath.Join(s.root, ".stack")
 	if err := os.MkdirAll(s.sub("log"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return s, &out
+	return s
 }
 
 func TestArtefactIsBuiltOnce(t *testing.T) {
 	t.Parallel()
-	s, _ := newTestStack(t)
+	s := newTestStack(t)
 	if err := os.Mkdir(filepath.Join(s.cache, "tool.tmp-1"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestArtefactIsBuiltOnce(t *testing.T) {
 
 func TestArtefactThatBreaksLeavesNothing(t *testing.T) {
 	t.Parallel()
-	s, _ := newTestStack(t)
+	s := newTestStack(t)
 	broken := errors.New("broken")
 	err := s.artefact(t.Context(), "tool", func(_ context.Context, into string) error {
 		if err := os.WriteFile(filepath.Join(into, "half"), nil, 0o600); err != nil {
@@ -76,7 +76,7 @@ func TestArtefactThatBreaksLeavesNothing(t *testing.T) {
 
 func TestCommandThatFailsShowsItsOutput(t *testing.T) {
 	t.Parallel()
-	s, _ := newTestStack(t)
+	s := newTestStack(t)
 	err := s.command(t.Context(), "try", []string{"WHY=no room"}, "sh", "-c", `echo "$WHY" >&2; exit 3`)
 	if err == nil || !strings.Contains(err.Error(), "no room") || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("got %v, want the status and the output", err)
@@ -85,7 +85,7 @@ func TestCommandThatFailsShowsItsOutput(t *testing.T) {
 
 func TestPortsStayWhileNothingIsInTheWay(t *testing.T) {
 	t.Parallel()
-	s, _ := newTestStack(t)
+	s := newTestStack(t)
 	if err := s.choosePorts(); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestPortsStayWhileNothingIsInTheWay(t *testing.T) {
 
 func TestStatusOfAStoppedStack(t *testing.T) {
 	t.Parallel()
-	s, _ := newTestStack(t)
+	s := newTestStack(t)
 	var out bytes.Buffer
 	if err := s.status(t.Context(), &out); err == nil {
 		t.Error("got no error, want one")
@@ -119,7 +119,7 @@ func TestStatusOfAStoppedStack(t *testing.T) {
 
 func TestFCMStandInAnswersAndEnds(t *testing.T) {
 	t.Parallel()
-	s, _ := newTestStack(t)
+	s := newTestStack(t)
 	if err := s.choosePorts(); err != nil {
 		t.Fatal(err)
 	}
