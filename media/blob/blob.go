@@ -1,0 +1,148 @@
+// Package blob keeps bytes in an S3 object store.
+//
+// It knows nothing of what the bytes are: media gives it ciphertext only. It
+// is the one package that speaks S3, through minio-go.
+package blob
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// ErrNotFound says that there is no object under the key. It also matches
+// fs.ErrNotExist, so that a user of the store need not import this package.
+var ErrNotFound = fmt.Errorf("blob: no such object: %w", fs.ErrNotExist)
+
+// tries is how often a request is sent at most: a store that is down must be
+// noticed within the deadline of the request that needs it.
+const tries = 3
+
+// Config says where the store is.
+type Config struct {
+	URL       string // scheme, host and port, like http://127.0.0.1:9000
+	AccessKey string
+	SecretKey string
+	Bucket    string
+	Prefix    string // put before every key as it is; may be empty
+}
+
+// Store is one prefix of one bucket. It may be used by many goroutines.
+type Store struct {
+	core      minio.Core
+	transport *http.Transport
+	bucket    string
+	prefix    string
+}
+
+// Open returns the store that cfg describes. It sends nothing: Ready and
+// EnsureBucket do.
+func Open(cfg Config) (*Store, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("parse store address: %w", err)
+	}
+	secure := u.Scheme == "https"
+	if u.Host == "" || !secure && u.Scheme != "http" || strings.TrimPrefix(cfg.URL, u.Scheme+"://"+u.Host) != "" {
+		return nil, errors.New("blob: store address must be http://host:port or https://host:port")
+	}
+	transport, err := minio.DefaultTransport(secure)
+	if err != nil {
+		return nil, fmt.Errorf("make store transport: %w", err)
+	}
+	client, err := minio.New(u.Host, &minio.Options{
+		Creds:      credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""),
+		Secure:     secure,
+		Transport:  transport,
+		MaxRetries: tries,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return &Store{core: minio.Core{Client: client}, transport: transport, bucket: cfg.Bucket, prefix: cfg.Prefix}, nil
+}
+
+// EnsureBucket makes the bucket if there is none.
+func (s *Store) EnsureBucket(ctx context.Context) error {
+	err := s.core.MakeBucket(ctx, s.bucket, minio.MakeBucketOptions{})
+	switch minio.ToErrorResponse(err).Code {
+	case minio.BucketAlreadyOwnedByYou, minio.BucketAlreadyExists:
+		return s.Ready(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("make bucket: %w", err)
+	}
+	return nil
+}
+
+// Ready returns nil if the store answers and has the bucket.
+func (s *Store) Ready(ctx context.Context) error {
+	ok, err := s.core.BucketExists(ctx, s.bucket)
+	if err != nil {
+		return fmt.Errorf("look up bucket: %w", err)
+	}
+	if !ok {
+		return errors.New("blob: the bucket does not exist")
+	}
+	return nil
+}
+
+// Put stores body under key in one request of known length and replaces what
+// was there. When it returns nil the bytes are durable.
+func (s *Store) Put(ctx context.Context, key string, body []byte) error {
+	_, err := s.core.Client.PutObject(ctx, s.bucket, s.prefix+key, bytes.NewReader(body), int64(len(body)),
+		minio.PutObjectOptions{DisableMultipart: true})
+	if err != nil {
+		return fmt.Errorf("put object: %w", err)
+	}
+	return nil
+}
+
+// Get returns the bytes under key, to be closed by the caller, or ErrNotFound.
+func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+	body, _, _, err := s.core.GetObject(ctx, s.bucket, s.prefix+key, minio.GetObjectOptions{})
+	if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get object: %w", err)
+	}
+	return body, nil
+}
+
+// Delete removes the object under key. That there is none is not an error.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := s.core.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{}); err != nil {
+		return fmt.Errorf("delete object: %w", err)
+	}
+	return nil
+}
+
+// List calls visit with the key and the time of last change of every object
+// whose key begins with prefix, in order of the keys, until visit returns an
+// error, which List returns. Visit may delete what it is given.
+func (s *Store) List(ctx context.Context, prefix string, visit func(key string, modified time.Time) error) error {
+	opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true}
+	for object := range s.core.ListObjectsIter(ctx, s.bucket, opts) {
+		if object.Err != nil {
+			return fmt.Errorf("list objects: %w", object.Err)
+		}
+		if err := visit(object.Key[len(s.prefix):], object.LastModified); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close lets go of idle connections. A closed store must not be used.
+func (s *Store) Close() { s.transport.CloseIdleConnections() }

@@ -1,0 +1,168 @@
+// Package media takes in evidence and gives it back.
+//
+// It owns the way from an upload to ciphertext in the object store: what may
+// enter (type by content, size, pixels), the sealing of every part, the
+// digest, the facts of capture, and the removal of what no record owns. It
+// refuses to write a clear byte anywhere: evidence is in clear only in a
+// bounded number of buffers in memory.
+//
+// It knows no records, no rights and no HTTP. Who may store or read is
+// decided by its caller, and so is the key.
+package media
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"gridwatch/media/probe"
+)
+
+// Errors of what was sent in; the sender can act on them.
+var (
+	ErrEmpty    = errors.New("media: the file is empty")
+	ErrTooLarge = errors.New("media: the file is larger than the limit")
+	ErrType     = errors.New("media: the content is not of an accepted type")
+	ErrBroken   = errors.New("media: the picture cannot be read")
+	ErrPixels   = errors.New("media: the picture has more pixels than the limit")
+	ErrDigest   = errors.New("media: the content does not have the declared SHA-256")
+)
+
+// ErrDamaged says that what is stored is not what was stored: a part is
+// missing, changed, out of order, or belongs elsewhere.
+var ErrDamaged = errors.New("media: stored evidence is damaged")
+
+// Limits of a Config that leaves them zero.
+const (
+	DefaultMaxBytes  = 20 << 20   // bytes of one file
+	DefaultMaxPixels = 50_000_000 // width times height of one picture
+	DefaultUploads   = 16         // uploads in flight
+	MaxPartSize      = 8 << 20    // bytes in clear of one part; also the default
+)
+
+// Objects is where sealed parts lie. Keys are slash-separated ASCII.
+type Objects interface {
+	// Put stores body under key, replacing what is there. It is durable when
+	// Put returns nil.
+	Put(ctx context.Context, key string, body []byte) error
+	// Get returns what is under key; an error matching fs.ErrNotExist if
+	// nothing is.
+	Get(ctx context.Context, key string) (io.ReadCloser, error)
+	// Delete removes key; that nothing is there is not an error.
+	Delete(ctx context.Context, key string) error
+	// List visits keys with the prefix in their order, with the time of last
+	// change, and stops at the first error of visit. Visit may delete.
+	List(ctx context.Context, prefix string, visit func(key string, modified time.Time) error) error
+}
+
+// Sealer is the data key of one record. Open must fail unless sealed and ad
+// are what Seal returned and was given.
+type Sealer interface {
+	Seal(plain, ad []byte) ([]byte, error)
+	Open(sealed, ad []byte) ([]byte, error)
+}
+
+// Place says what an item belongs to. The three are random or internal ids of
+// letters, digits, "_" and "-", never names: they are seen in the store.
+type Place struct {
+	Tenant string
+	Record string
+	Item   string
+}
+
+// Ref points at a stored item.
+type Ref struct {
+	Object string `bson:"object"` // key prefix in the store
+	Parts  int    `bson:"parts"`
+}
+
+// Source is one file as it comes in.
+type Source struct {
+	Reader         io.Reader
+	DeclaredSHA256 []byte // what the sender says the digest is; may be nil
+}
+
+// Stored is what is known of an item once it is durable. Its size, digest and
+// facts tell of the sender's device: the caller seals them before it keeps them.
+type Stored struct {
+	Ref
+	Size   int64
+	SHA256 []byte
+	Type   string // media type by content, image/jpeg or image/png
+	Width  int    // pixels, before the orientation in Facts
+	Height int
+	Facts  probe.Facts
+}
+
+// Config bounds an Ingest. A zero field means its default.
+type Config struct {
+	MaxBytes  int64
+	MaxPixels int64
+	PartSize  int // at most MaxPartSize
+	Uploads   int // each holds one part in clear and one sealed
+}
+
+// Ingest stores, reads and removes evidence. It may be used by many goroutines.
+type Ingest struct {
+	objects Objects
+	random  io.Reader
+	cfg     Config
+	buffers chan []byte // one for each upload in flight, made on first use
+}
+
+// New returns an Ingest over objects. Random is the source of the ids of attempts.
+func New(objects Objects, random io.Reader, cfg Config) *Ingest {
+	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, DefaultMaxBytes)
+	cfg.MaxPixels = cmp.Or(cfg.MaxPixels, DefaultMaxPixels)
+	cfg.PartSize = min(cmp.Or(cfg.PartSize, MaxPartSize), MaxPartSize)
+	cfg.Uploads = cmp.Or(cfg.Uploads, DefaultUploads)
+	in := &Ingest{objects: objects, random: random, cfg: cfg, buffers: make(chan []byte, cfg.Uploads)}
+	for range cfg.Uploads {
+		in.buffers <- nil
+	}
+	return in
+}
+
+var id = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// object returns the key prefix of one attempt to store an item at p. The
+// attempt keeps senders of the same record from writing over each other.
+func (p Place) object(attempt string) (string, error) {
+	for _, s := range []string{p.Tenant, p.Record, p.Item} {
+		if !id.MatchString(s) {
+			return "", errors.New("media: a place is made of ids of letters, digits, _ and -")
+		}
+	}
+	return fmt.Sprintf("%s/%s-%s/%s", p.Tenant, p.Record, attempt, p.Item), nil
+}
+
+// PlaceOf returns the place whose item is stored under object, and whether
+// object is a key prefix that Store can have made.
+func PlaceOf(object string) (Place, bool) {
+	s := strings.Split(object, "/")
+	if len(s) != 3 {
+		return Place{}, false
+	}
+	cut := strings.LastIndexByte(s[1], '-')
+	if cut < 0 {
+		return Place{}, false
+	}
+	p := Place{Tenant: s[0], Record: s[1][:cut], Item: s[2]}
+	again, err := p.object(s[1][cut+1:])
+	return p, err == nil && again == object
+}
+
+// partKey returns the key of part n, counted from 1.
+func partKey(object string, n int) string { return fmt.Sprintf("%s/%06d", object, n) }
+
+// partAD returns what part n is bound to: its key, which holds tenant, record,
+// attempt, item and number, and whether it is the last. Ids hold no slash, so
+// no two parts share it.
+func partAD(object string, n int, last bool) []byte {
+	return fmt.Appendf(nil, "%s/last=%t", partKey(object, n), last)
+}

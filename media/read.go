@@ -1,0 +1,141 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"time"
+)
+
+// sealedMax bounds what Read takes from the store for one part: a full part
+// and more than any sealing adds.
+const sealedMax = MaxPartSize + 4<<10
+
+// Read returns the clear content of what was stored at p, part by part, to be
+// closed by the caller. It returns ErrDamaged if ref does not belong to p or
+// the first part is not what was stored; reading returns ErrDamaged where a
+// later part is not. The end is reached only when every part was.
+func (in *Ingest) Read(ctx context.Context, ref Ref, key Sealer, p Place) (io.ReadCloser, error) {
+	if at, ok := PlaceOf(ref.Object); !ok || at != p || ref.Parts < 1 {
+		return nil, ErrDamaged
+	}
+	n := 0
+	r := &reader{next: func() ([]byte, error) {
+		if n == ref.Parts {
+			return nil, io.EOF
+		}
+		n++
+		return in.part(ctx, ref, n, key)
+	}}
+	r.fetch()
+	if r.err != nil {
+		return nil, r.err
+	}
+	return r, nil
+}
+
+func (in *Ingest) part(ctx context.Context, ref Ref, n int, key Sealer) ([]byte, error) {
+	body, err := in.objects.Get(ctx, partKey(ref.Object, n))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: a part is missing", ErrDamaged)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := io.ReadAll(io.LimitReader(body, sealedMax))
+	if err = errors.Join(err, body.Close()); err != nil {
+		return nil, fmt.Errorf("read part: %w", err)
+	}
+	plain, err := key.Open(sealed, partAD(ref.Object, n, n == ref.Parts))
+	if err != nil {
+		return nil, fmt.Errorf("%w: a part does not open", ErrDamaged)
+	}
+	return plain, nil
+}
+
+// reader hands out one part after the other.
+type reader struct {
+	next func() ([]byte, error)
+	part []byte
+	err  error
+}
+
+func (r *reader) fetch() { r.part, r.err = r.next() }
+
+// Read implements io.Reader.
+func (r *reader) Read(p []byte) (int, error) {
+	for len(r.part) == 0 && r.err == nil {
+		r.fetch()
+	}
+	n := copy(p, r.part)
+	r.part = r.part[n:]
+	if n == 0 {
+		return 0, r.err
+	}
+	return n, nil
+}
+
+// Close implements io.Closer. Reading after it returns fs.ErrClosed.
+func (r *reader) Close() error {
+	r.part, r.err = nil, fs.ErrClosed
+	return nil
+}
+
+// Delete removes a stored item. That it is gone already is not an error.
+func (in *Ingest) Delete(ctx context.Context, ref Ref) error {
+	if _, ok := PlaceOf(ref.Object); !ok {
+		return errors.New("media: not a reference to a stored item")
+	}
+	return in.remove(ctx, ref.Object)
+}
+
+func (in *Ingest) remove(ctx context.Context, object string) error {
+	return in.objects.List(ctx, object+"/", func(key string, _ time.Time) error {
+		return in.objects.Delete(ctx, key)
+	})
+}
+
+// Sweep removes the items under the key prefix that no record owns and of
+// which every part is older than olderThan, and returns how many it removed.
+// OlderThan must leave an upload and the insert of its record the time they
+// may take. Owned is asked once for each old item; PlaceOf tells it the record.
+func (in *Ingest) Sweep(ctx context.Context, prefix string, olderThan time.Time,
+	owned func(ctx context.Context, object string) (bool, error),
+) (int, error) {
+	removed := 0
+	var object string // the item whose parts are being listed
+	var newest time.Time
+	settle := func() error {
+		if object == "" || !newest.Before(olderThan) {
+			return nil
+		}
+		if kept, err := owned(ctx, object); err != nil || kept {
+			return err
+		}
+		if err := in.remove(ctx, object); err != nil {
+			return err
+		}
+		removed++
+		return nil
+	}
+	err := in.objects.List(ctx, prefix, func(key string, modified time.Time) error {
+		if next := path.Dir(key); next != object {
+			if err := settle(); err != nil {
+				return err
+			}
+			object, newest = next, modified
+		}
+		if modified.After(newest) {
+			newest = modified
+		}
+		return nil
+	})
+	if err != nil {
+		return removed, err
+	}
+	err = settle()
+	return removed, err
+}
