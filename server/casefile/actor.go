@@ -155,9 +155,10 @@ func (a Actor) holds(roles []Role, area string) bool {
 }
 
 // Under says whether an area or grid code lies in another area or is that area:
-// the zeros that fill a 12-digit statistics code up do not count.
+// the zeros that fill a 12-digit statistics code up do not count. Nothing lies
+// under an empty code.
 func Under(code, area string) bool {
-	return strings.HasPrefix(code, AreaPrefix(area))
+	return area != "" && strings.HasPrefix(code, AreaPrefix(area))
 }
 
 // AreaPrefix returns the part of a 12-digit statistics code that its

@@ -54,7 +54,7 @@ type Award struct {
 	Area        string `bson:"area"`
 	Number      string `bson:"number"`      // random; the public notice carries it alone
 	Scheme      string `bson:"scheme"`      // id and version
-	Calculation string `bson:"calculation"` // JSON: frozen facts, lines and trace
+	Calculation []byte `bson:"calculation"` // frozen facts, lines and trace, sealed under the report's key
 	Fen         int64  `bson:"fen"`
 	Reason      string `bson:"reason"` // code, when not eligible
 

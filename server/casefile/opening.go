@@ -31,11 +31,12 @@ const (
 // OpeningResult is what ring A's officer says of an opened identity.
 type OpeningResult string
 
-// The results.
+// The results, as the custody tool states them.
 const (
-	Confirmed  OpeningResult = "confirmed"  // the claimant is the reporter
-	Mismatch   OpeningResult = "mismatch"   // the claimant is somebody else
-	Unreadable OpeningResult = "unreadable" // the envelope cannot be opened
+	Opened     OpeningResult = "opened"
+	Unreadable OpeningResult = "unreadable" // the envelope cannot be opened, or names nobody
+	Swapped    OpeningResult = "swapped"    // not the envelope that was sealed
+	Unbound    OpeningResult = "binding"    // the identity of another report
 )
 
 // Opening (开封) is a request to learn who reported, and what came of it. It

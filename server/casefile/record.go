@@ -1,6 +1,7 @@
 package casefile
 
 import (
+	"slices"
 	"time"
 
 	"gridwatch/server/fault"
@@ -92,24 +93,18 @@ type BudgetEffect struct {
 	Step string `bson:"step"` // reserve, pay, release
 	Fen  int64  `bson:"fen"`
 	Year int    `bson:"year"`
+	By   string `bson:"by"`
 }
 
-// Repeat finds the event of a command that was already carried out under an
-// idempotency key. It returns a Conflict Fault when the body was another.
-func (h *Head) Repeat(key, tag string) (Event, bool, error) {
-	if key == "" {
-		return Event{}, false, nil
-	}
+// Find returns the event of a command that was already carried out under one
+// of the keyed hashes of its idempotency key.
+func (h *Head) Find(keys []string) (Event, bool) {
 	for _, e := range h.Timeline {
-		if e.Key != key {
-			continue
+		if slices.Contains(keys, e.Key) {
+			return e, true
 		}
-		if e.Tag != tag {
-			return Event{}, false, fault.New(fault.Conflict, "idempotency.other_body", "this key was used with another body")
-		}
-		return e, true, nil
 	}
-	return Event{}, false, nil
+	return Event{}, false
 }
 
 // Record carries a move out: it checks the table, sets the state and appends

@@ -1,0 +1,355 @@
+package workflow
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/dispatch"
+	"gridwatch/server/fault"
+	"gridwatch/server/grid"
+	"gridwatch/server/vault"
+)
+
+// DeskReport is a report as the accepting desk sees it: with what the sender
+// wrote, which nobody else sees.
+type DeskReport struct {
+	casefile.Report
+	Body  casefile.ReportBody
+	Facts []casefile.EvidenceFacts // of Evidence, same order
+}
+
+// Queue lists reports of the actor's desk, oldest first.
+func (s *Service) Queue(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Report, error) {
+	q.Tenant, q.Area = actor.Tenant, deskArea(actor, casefile.DeskOfficer)
+	return s.Reports.List(ctx, q)
+}
+
+// deskArea returns the widest area in which the actor holds a role.
+func deskArea(actor casefile.Actor, roles ...casefile.Role) string {
+	areas := actor.Areas(roles...)
+	if len(areas) == 0 {
+		return ""
+	}
+	return slices.MinFunc(areas, func(a, b string) int {
+		return cmp.Compare(len(casefile.AreaPrefix(a)), len(casefile.AreaPrefix(b)))
+	})
+}
+
+// ReadReport opens a report for the desk.
+func (s *Service) ReadReport(ctx context.Context, actor casefile.Actor, id string) (DeskReport, error) {
+	r, err := load(ctx, actor, s.Reports, id, casefile.ReportRead)
+	if err != nil {
+		return DeskReport{}, err
+	}
+	key, err := s.reportKey(ctx, r)
+	if err != nil {
+		return DeskReport{}, err
+	}
+	out := DeskReport{Report: *r}
+	if err := openJSON(key, r.Sealed, &out.Body, reportBodyAD(r.ID)); err != nil {
+		return DeskReport{}, err
+	}
+	for _, item := range r.Evidence {
+		var facts casefile.EvidenceFacts
+		if err := openJSON(key, item.Sealed, &facts, factsAD(r.Envelope, item.ID)); err != nil {
+			return DeskReport{}, err
+		}
+		out.Facts = append(out.Facts, facts)
+	}
+	return out, nil
+}
+
+// ReportEvidence returns an item in clear: the original, or the copy without
+// metadata once the desk has released the item.
+func (s *Service) ReportEvidence(ctx context.Context, actor casefile.Actor, id, item string, original bool) (Original, error) {
+	r, err := load(ctx, actor, s.Reports, id, casefile.ReportRead)
+	if err != nil {
+		return Original{}, err
+	}
+	e, ok := casefile.FindEvidence(r.Evidence, item)
+	if !ok || (!original && e.State != casefile.EvidenceReleased) {
+		return Original{}, fault.Absent()
+	}
+	envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
+	if err != nil {
+		return Original{}, err
+	}
+	return s.readItem(ctx, envelope.Key, *e, !original)
+}
+
+func (s *Service) reportKey(ctx context.Context, r *casefile.Report) (*vault.DataKey, error) {
+	envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
+	if err != nil {
+		return nil, err
+	}
+	return s.Keyring.OpenDataKey(r.Envelope, envelope.Key)
+}
+
+// onReport carries a command of the desk out.
+func (s *Service) onReport(
+	ctx context.Context, call Call, id string, action casefile.Action, command casefile.Command,
+	do func(*casefile.Report, *casefile.Event) ([]casefile.Effect, error),
+) (casefile.Outcome, error) {
+	return change(ctx, s, call, s.Reports, casefile.ReportMoves, id, action,
+		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
+			e.Command = command
+			if do == nil {
+				return nil, nil
+			}
+			return do(r, e)
+		})
+}
+
+// AcceptReport (受理) starts the clock of the verification (R2, R6).
+func (s *Service) AcceptReport(ctx context.Context, call Call, id string) (casefile.Outcome, error) {
+	tenant, err := s.Directory.Tenant(ctx, call.Actor.Tenant)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	return s.onReport(ctx, call, id, casefile.ReportDecide, "accept",
+		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
+			r.ConcludeBy = e.At.AddDate(0, 0, tenant.Policy.ConcludeDays)
+			return nil, nil
+		})
+}
+
+// Refusal is why a report is not taken up (R3).
+type Refusal struct {
+	Reason string
+	Text   string
+}
+
+// RefuseReport (不予受理) needs a coded reason, which the reporter is told.
+func (s *Service) RefuseReport(ctx context.Context, call Call, id string, in Refusal) (casefile.Outcome, error) {
+	return s.onReport(ctx, call, id, casefile.ReportDecide, "refuse",
+		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
+			key, err := s.reportKey(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			r.Refusal.Reason, e.Code = in.Reason, in.Reason
+			r.Refusal.Sealed, err = sealJSON(key, in.Text, vault.AD("report", r.ID, "refusal"))
+			return nil, err
+		})
+}
+
+// Target is what the desk makes of the place a report is about.
+type Target struct {
+	Place grid.Place
+	Name  string
+}
+
+// ConfirmTarget sets the target in the desk's words; the report then lies in
+// the grid that holds it.
+func (s *Service) ConfirmTarget(ctx context.Context, call Call, id string, in Target) (casefile.Outcome, error) {
+	tenant, err := s.Directory.Tenant(ctx, call.Actor.Tenant)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	at, point, err := place(in.Place, "/place")
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	index, err := s.gridsOf(ctx, tenant.ID)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	return s.onReport(ctx, call, id, casefile.ReportDecide, "confirm_target",
+		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
+			r.Target = casefile.Target{Place: at, Name: in.Name, Confirmed: e.At}
+			r.Area, r.Target.Grid = areaOf(index, tenant, point)
+			return nil, nil
+		})
+}
+
+// Brief is what handlers outside the desk see instead of the report.
+type Brief struct {
+	Text  string
+	Items []casefile.Item // Ref is the id of an allegation
+}
+
+// WriteBrief sets the desk's wording (confidentiality 6): of the whole and of
+// every allegation.
+func (s *Service) WriteBrief(ctx context.Context, call Call, id string, in Brief) (casefile.Outcome, error) {
+	return s.onReport(ctx, call, id, casefile.ReportDecide, "brief",
+		func(r *casefile.Report, _ *casefile.Event) ([]casefile.Effect, error) {
+			r.Brief = in.Text
+			for i := range r.Allegations {
+				r.Allegations[i].Brief = ""
+			}
+			for _, item := range in.Items {
+				a, ok := r.Allegation(item.Ref)
+				if !ok {
+					return nil, fault.New(fault.Invalid, "brief.unknown_allegation", "each item names an allegation of the report").At("/items")
+				}
+				a.Brief = item.Text
+			}
+			for _, a := range r.Allegations {
+				if a.Brief == "" {
+					return nil, fault.New(fault.Invalid, "brief.incomplete", "every allegation needs the desk's wording").At("/items")
+				}
+			}
+			return nil, nil
+		})
+}
+
+// ReleaseEvidence lets the assignees see a copy of an item, drawn anew and
+// without metadata (confidentiality 7).
+func (s *Service) ReleaseEvidence(ctx context.Context, call Call, id, item string) (casefile.Outcome, error) {
+	return s.onReport(ctx, call, id, casefile.ReportDecide, "release_evidence",
+		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
+			found, ok := casefile.FindEvidence(r.Evidence, item)
+			if !ok {
+				return nil, fault.Absent()
+			}
+			e.Ref = item
+			if found.State == casefile.EvidenceReleased {
+				return nil, nil
+			}
+			envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
+			if err != nil {
+				return nil, err
+			}
+			return nil, s.derive(ctx, envelope.Key, found)
+		})
+}
+
+// Assignee is an inspector who could take a task.
+type Assignee struct {
+	Person casefile.Person
+	Own    bool // the target lies in the inspector's own grid or village
+	Open   int  // tasks not done
+}
+
+// SuggestAssignees ranks the inspectors for a report's target: nearest area
+// first, then the fewest open tasks.
+func (s *Service) SuggestAssignees(ctx context.Context, actor casefile.Actor, id string) ([]Assignee, error) {
+	r, err := load(ctx, actor, s.Reports, id, casefile.ReportRead)
+	if err != nil {
+		return nil, err
+	}
+	people, err := s.Directory.Holders(ctx, r.Tenant, casefile.Inspector)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[string]Assignee{}
+	var candidates []dispatch.Candidate
+	for _, p := range people {
+		c := dispatch.Candidate{Person: p.ID}
+		for _, post := range p.PostsAt(s.now()) {
+			if post.Role == casefile.Inspector && casefile.Under(r.Area, post.Area) {
+				c.Reach = max(c.Reach, len(casefile.AreaPrefix(post.Area)))
+			}
+		}
+		if c.Reach == 0 || p.Disabled {
+			continue
+		}
+		open, err := s.Tasks.List(ctx, Query{Tenant: r.Tenant, Assigned: p.ID, States: openTasks(), Limit: maxOpenTasks})
+		if err != nil {
+			return nil, err
+		}
+		c.Open = len(open)
+		candidates = append(candidates, c)
+		byID[p.ID] = Assignee{Person: p, Own: c.Reach >= 12, Open: c.Open}
+	}
+	var out []Assignee
+	for _, c := range dispatch.Rank(candidates) {
+		out = append(out, byID[c.Person])
+	}
+	return out, nil
+}
+
+// maxOpenTasks bounds how many open tasks of a person are counted.
+const maxOpenTasks = 100
+
+func openTasks() []casefile.State {
+	return []casefile.State{casefile.TaskAssigned, casefile.TaskSeen, casefile.TaskAcknowledged}
+}
+
+// Assignment asks persons to go and look.
+type Assignment struct {
+	Persons []string
+	Due     time.Time // zero: the tenant's default
+}
+
+// AssignCheck sends an inspector to check the lead (线索核实). The task is a
+// patrol like any other.
+func (s *Service) AssignCheck(ctx context.Context, call Call, id string, in Assignment) (casefile.Outcome, error) {
+	return s.assign(ctx, call, id, "assign", casefile.Patrol, casefile.Inspector, in)
+}
+
+// AssignInspection sends two officers with certificates to inspect (行政检查; R13).
+func (s *Service) AssignInspection(ctx context.Context, call Call, id string, in Assignment) (casefile.Outcome, error) {
+	return s.assign(ctx, call, id, "assign_inspection", casefile.Inspection, casefile.Enforcer, in)
+}
+
+func (s *Service) assign(
+	ctx context.Context, call Call, id string, command casefile.Command, kind casefile.TaskKind, role casefile.Role, in Assignment,
+) (casefile.Outcome, error) {
+	tenant, err := s.Directory.Tenant(ctx, call.Actor.Tenant)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	return s.onReport(ctx, call, id, casefile.ReportDecide, command,
+		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
+			if r.Target.Confirmed.IsZero() {
+				return nil, fault.New(fault.Conflict, "report.target_open", "confirm the target first")
+			}
+			if r.Brief == "" {
+				return nil, fault.New(fault.Conflict, "report.brief_open", "write the brief first")
+			}
+			persons, err := s.assignable(ctx, r.Tenant, in.Persons, role, r.Area)
+			if err != nil {
+				return nil, err
+			}
+			if kind == casefile.Inspection {
+				if err := casefile.CheckOfficers(persons, e.At); err != nil {
+					return nil, err
+				}
+			}
+			task := &casefile.Task{
+				Kind: kind, Area: r.Area, Place: r.Target.Place, PlaceName: r.Target.Name, Brief: r.Brief,
+				Due: in.Due, Cause: r.ID,
+			}
+			for _, a := range r.Allegations {
+				task.Items = append(task.Items, casefile.Item{Ref: a.ID, Text: a.Brief})
+			}
+			for _, item := range r.Evidence {
+				if item.State == casefile.EvidenceReleased {
+					task.Evidence = append(task.Evidence, casefile.Evidence{
+						ID: item.ID, Kind: item.Kind, State: item.State, Shown: item.Shown, ShownOf: item.ShownOf,
+					})
+				}
+			}
+			effect, err := s.newTask(tenant, e.At, task, persons)
+			if err != nil {
+				return nil, err
+			}
+			e.Ref = task.ID
+			r.Tasks = append(r.Tasks, task.ID)
+			e.To = casefile.ReportVerifying
+			return []casefile.Effect{effect}, nil
+		})
+}
+
+// assignable returns the persons if each holds the role over the area.
+func (s *Service) assignable(ctx context.Context, tenant string, ids []string, role casefile.Role, area string) ([]casefile.Person, error) {
+	var out []casefile.Person
+	for _, id := range ids {
+		p, err := s.Directory.Person(ctx, tenant, id)
+		if err != nil && fault.KindOf(err) != fault.NotFound {
+			return nil, err
+		}
+		if err != nil || p.Disabled || !p.Holds(role, area, s.now()) {
+			return nil, fault.New(fault.Invalid, "assignee.unfit", "each person needs a post of the right role over the place").At("/persons")
+		}
+		if slices.ContainsFunc(out, func(q casefile.Person) bool { return q.ID == p.ID }) {
+			return nil, fault.New(fault.Invalid, "assignee.twice", "each person once").At("/persons")
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}

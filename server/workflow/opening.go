@@ -1,0 +1,199 @@
+package workflow
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
+	"gridwatch/server/vault"
+)
+
+// OpeningRequest asks that two rings open who reported.
+type OpeningRequest struct {
+	Award   string
+	Purpose casefile.Purpose
+	Basis   string // legal basis, an article
+	Hours   int    // how long the request lives; at most the tenant's OpeningHours
+}
+
+// AskOpening (开封申请) asks for the identity behind an award whose reporter has
+// asked for payment (confidentiality 2).
+func (s *Service) AskOpening(ctx context.Context, call Call, in OpeningRequest) (casefile.Outcome, error) {
+	a, err := load(ctx, call.Actor, s.Awards, in.Award, casefile.OpeningAsk)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	if a.State != casefile.AwardNotified || a.AskedAt.IsZero() {
+		return casefile.Outcome{}, fault.New(fault.Conflict, "opening.not_claimed", "the reporter has not asked for this award").At("/award")
+	}
+	tenant, err := s.Directory.Tenant(ctx, a.Tenant)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	if in.Hours < 1 || in.Hours > tenant.Policy.OpeningHours {
+		return casefile.Outcome{}, fault.New(fault.Invalid, "opening.too_long", "a request lives from 1 to %d hours", tenant.Policy.OpeningHours).At("/hours")
+	}
+	return create(ctx, s, call, s.Openings, casefile.OpeningMoves,
+		func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
+			e.Command = "ask"
+			*o = casefile.Opening{
+				Head: o.Head, Report: a.Report, Area: a.Area, Award: a.ID, Purpose: in.Purpose, Basis: in.Basis,
+				Expires: e.At.Add(time.Duration(in.Hours) * time.Hour), Requester: call.Actor.Person,
+			}
+			return nil, nil
+		})
+}
+
+func (s *Service) onOpening(
+	ctx context.Context, call Call, id string, action casefile.Action, command casefile.Command,
+	do func(*casefile.Opening, *casefile.Event) ([]casefile.Effect, error),
+) (casefile.Outcome, error) {
+	return change(ctx, s, call, s.Openings, casefile.OpeningMoves, id, action,
+		func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
+			e.Command = command
+			if command != "deny" && !e.At.Before(o.Expires) {
+				return nil, vault.ErrExpired
+			}
+			others := []string{o.Requester, o.RingA, o.RingB}
+			if command == "finish" {
+				others = []string{o.Requester, o.RingB}
+			}
+			if command != "deny" && slices.Contains(others, call.Actor.Person) {
+				return nil, fault.New(fault.Conflict, "opening.second_person", "requester and the officers of both rings are three different persons")
+			}
+			return do(o, e)
+		})
+}
+
+// KeyOpening is ring A's officer bringing a one-time recipient to a request.
+func (s *Service) KeyOpening(ctx context.Context, call Call, id, recipient string) (casefile.Outcome, error) {
+	return s.onOpening(ctx, call, id, casefile.OpeningFinish, "key",
+		func(o *casefile.Opening, _ *casefile.Event) ([]casefile.Effect, error) {
+			o.Recipient, o.RingA = recipient, call.Actor.Person
+			return nil, vault.CheckRecipient(recipient)
+		})
+}
+
+// requestOf returns the request as the custody tools sign it.
+func requestOf(o *casefile.Opening) vault.Request {
+	return vault.Request{
+		ID: o.ID, Tenant: o.Tenant, Report: o.Report, Purpose: string(o.Purpose), LegalBasis: o.Basis, Expires: o.Expires, OneTime: o.Recipient,
+	}
+}
+
+// layerOf returns ring B's layer as the server keeps it.
+func layerOf(o *casefile.Opening) vault.PeeledLayer {
+	return vault.PeeledLayer{
+		RequestID: o.ID, Wrapped: o.Wrapped, InnerDigest: o.InnerDigest, WrappedDigest: o.WrappedDigest, Signature: o.PeelSignature,
+	}
+}
+
+// PeelOpening is ring B's officer taking the outer layer off. The server checks
+// signature, digest and single use; it can read nothing of it.
+func (s *Service) PeelOpening(ctx context.Context, call Call, id string, layer vault.PeeledLayer) (casefile.Outcome, error) {
+	officer, err := s.Directory.Person(ctx, call.Actor.Tenant, call.Actor.Person)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	return s.onOpening(ctx, call, id, casefile.OpeningPeel, "peel",
+		func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
+			r, err := s.Reports.Get(ctx, o.Tenant, o.Report)
+			if err != nil {
+				return nil, err
+			}
+			if err := vault.VerifyPeel(officer.SigningKey, layer, r.InnerHash, requestOf(o), e.At); err != nil {
+				return nil, err
+			}
+			o.RingB, o.Wrapped, o.InnerDigest, o.WrappedDigest = call.Actor.Person, layer.Wrapped, layer.InnerDigest, layer.WrappedDigest
+			o.PeelSignature = layer.Signature
+			return nil, nil
+		})
+}
+
+// FinishOpening is ring A's officer saying what came of it. The layer is
+// dropped; an identity that was read makes the award claimed.
+func (s *Service) FinishOpening(ctx context.Context, call Call, id string, outcome vault.Outcome) (casefile.Outcome, error) {
+	officer, err := s.Directory.Person(ctx, call.Actor.Tenant, call.Actor.Person)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	return s.onOpening(ctx, call, id, casefile.OpeningFinish, "finish",
+		func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
+			if call.Actor.Person != o.RingA {
+				return nil, fault.New(fault.Conflict, "opening.other_officer", "the officer who brought the one-time key finishes the request")
+			}
+			if err := vault.VerifyOutcome(officer.SigningKey, outcome, layerOf(o), requestOf(o)); err != nil {
+				return nil, err
+			}
+			o.Result, o.Signature, o.Wrapped, e.Code = casefile.OpeningResult(outcome.Result), outcome.Signature, nil, string(outcome.Result)
+			if o.Result != casefile.Opened {
+				return nil, nil
+			}
+			return []casefile.Effect{{Follow: &casefile.Follow{Record: o.Award, Command: "claim", Ref: o.ID}}}, nil
+		})
+}
+
+// DenyOpening ends a request with a reason, by either ring.
+func (s *Service) DenyOpening(ctx context.Context, call Call, id, reason string) (casefile.Outcome, error) {
+	action := casefile.OpeningPeel
+	if !call.Actor.May(action, casefile.Subject{}) {
+		action = casefile.OpeningFinish
+	}
+	return s.onOpening(ctx, call, id, action, "deny",
+		func(o *casefile.Opening, _ *casefile.Event) ([]casefile.Effect, error) {
+			o.DenialReason, o.Wrapped = reason, nil
+			return nil, nil
+		})
+}
+
+// OpeningView is a request with what the caller's ring needs to go on.
+type OpeningView struct {
+	casefile.Opening
+	Request  vault.Request
+	Envelope []byte             // ring B, once there is a one-time recipient
+	Inner    string             // digest recorded when the identity was sealed; both rings
+	Layer    *vault.PeeledLayer // ring A, once peeled
+	Binding  string             // ring A, once peeled
+	PeeledBy []byte             // ring A: the signing key of ring B's officer
+}
+
+// ReadOpening returns a request; material goes to the ring whose turn it is.
+func (s *Service) ReadOpening(ctx context.Context, actor casefile.Actor, id string) (OpeningView, error) {
+	o, err := load(ctx, actor, s.Openings, id, casefile.OpeningRead)
+	if err != nil {
+		return OpeningView{}, err
+	}
+	view := OpeningView{Opening: *o, Request: requestOf(o)}
+	view.Wrapped = nil
+	if !s.now().Before(o.Expires) {
+		return view, nil
+	}
+	r, err := s.Reports.Get(ctx, o.Tenant, o.Report)
+	if err != nil {
+		return OpeningView{}, err
+	}
+	switch {
+	case o.State == casefile.OpeningKeyed && actor.May(casefile.OpeningPeel, o.Subject()):
+		envelope, err := s.Envelopes.Get(ctx, o.Tenant, r.Envelope)
+		if err != nil {
+			return OpeningView{}, err
+		}
+		view.Envelope, view.Inner = envelope.Identity, r.InnerHash
+	case o.State == casefile.OpeningPeeled && actor.Person == o.RingA:
+		peeler, err := s.Directory.Person(ctx, o.Tenant, o.RingB)
+		if err != nil {
+			return OpeningView{}, err
+		}
+		layer := layerOf(o)
+		view.Layer, view.Inner, view.Binding, view.PeeledBy = &layer, r.InnerHash, r.Binding, peeler.SigningKey
+	}
+	return view, nil
+}
+
+// ListOpenings lists requests of the tenant, oldest first.
+func (s *Service) ListOpenings(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Opening, error) {
+	q.Tenant = actor.Tenant
+	return s.Openings.List(ctx, q)
+}
