@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -183,6 +184,7 @@ func TestOpenRefuses(t *testing.T) {
 		"identity bound to no report":  {p.a[0], once, layer, Sealed{e.InnerDigest, ""}, req, day, ErrBinding},
 		"report without inner digest":  {p.a[0], once, layer, Sealed{"", binding1}, req, day, ErrSwapped},
 		"all is well, a sanity check":  {p.a[0], once, layer, sealed, req, day, nil},
+		"all is well, in capitals":     {p.a[0], once, layer, Sealed{strings.ToUpper(e.InnerDigest), strings.ToUpper(binding1)}, req, day, nil},
 		"also by the ring's other key": {p.a[1], once, layer, sealed, req, day, nil},
 	}
 	for name, tt := range tests {

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -234,13 +233,11 @@ func (k *Keyring) SessionKeys() map[string]ed25519.PublicKey { return k.publicKe
 func (k *Keyring) StatementKeys() map[string]ed25519.PublicKey { return k.publicKeys(Signing) }
 
 func (k *Keyring) publicKeys(p Purpose) map[string]ed25519.PublicKey {
-	return maps.Collect(func(yield func(string, ed25519.PublicKey) bool) {
-		for _, e := range k.keys()[p] {
-			if !yield(e.ID, publicOf(ed25519.NewKeyFromSeed(e.Key))) {
-				return
-			}
-		}
-	})
+	out := map[string]ed25519.PublicKey{}
+	for _, e := range k.keys()[p] {
+		out[e.ID] = publicOf(ed25519.NewKeyFromSeed(e.Key))
+	}
+	return out
 }
 
 func publicOf(key ed25519.PrivateKey) ed25519.PublicKey {

@@ -46,6 +46,9 @@ func TestSecretsDoNotPrint(t *testing.T) {
 					lacks(t, verb, fmt.Sprintf(verb, in), hidden)
 				}
 			}
+			if str, ok := s.(fmt.Stringer); ok && str.String() != shown {
+				t.Errorf("String: got %q, want %q", str.String(), shown)
+			}
 			for _, h := range []func(*bytes.Buffer) slog.Handler{
 				func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
 				func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
