@@ -121,8 +121,8 @@ func TestStoreAndRead(t *testing.T) {
 			in := media.New(objects, rand.Reader, media.Config{PartSize: test.partSize})
 			content := picture(t, test.size, mediatest.Options{})
 			sum := sha256.Sum256(content)
-			// One byte at a time at first: parts must not depend on how a body arrives.
-			body := io.MultiReader(iotest.OneByteReader(bytes.NewReader(content[:100])), bytes.NewReader(content[100:]))
+			// Parts must not depend on how a body arrives: one byte at a time at first, the end with the last.
+			body := iotest.DataErrReader(io.MultiReader(iotest.OneByteReader(bytes.NewReader(content[:100])), bytes.NewReader(content[100:])))
 			got, err := in.Store(t.Context(), media.Source{Reader: body, DeclaredSHA256: sum[:]}, k, place)
 			if err != nil {
 				t.Fatal(err)

@@ -230,6 +230,20 @@ func TestSweep(t *testing.T) {
 	if n, err := sweep("", future, func(context.Context, string) (bool, error) { return false, unknown }); n != 0 || !errors.Is(err, unknown) {
 		t.Errorf("owner unknown: got %d removed, error %v, want none and the error", n, err)
 	}
+	orphan := refs["orphan-1"].Object
+	if err := objects.Put(t.Context(), orphan+"/000003", nil); err != nil { // its youngest part decides
+		t.Fatal(err)
+	}
+	var youngest time.Time
+	if err := objects.List(t.Context(), orphan, func(_ string, modified time.Time) error {
+		youngest = modified
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := sweep(orphan, youngest, owned); n != 0 || err != nil {
+		t.Errorf("one part young: got %d removed, error %v, want none", n, err)
+	}
 	if n, err := sweep("demo/", future, owned); n != 2 || err != nil {
 		t.Errorf("got %d removed, error %v, want 2", n, err)
 	}

@@ -21,6 +21,8 @@ type Evidence struct {
 	Sealed  []byte        `bson:"sealed"` // EvidenceFacts under the record's data key
 	Shown   string        `bson:"shown"`  // prefix of the derivative's objects
 	ShownOf int           `bson:"shown_of"`
+	// ShownSize is the size of the derivative in bytes.
+	ShownSize int64 `bson:"shown_size"`
 }
 
 // EvidenceFacts is the clear form of Evidence.Sealed.

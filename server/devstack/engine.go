@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	patience   = 60 * time.Second // for an engine to start, or to end
-	askTimeout = 3 * time.Second  // for one question whether it is ready
+	patience     = 60 * time.Second // for an engine to start, or to end
+	askTimeout   = 3 * time.Second  // for one question whether it is ready
+	portPatience = 2 * time.Second  // for a remembered port to come free
 )
 
 // An engine is one program that the stack keeps running.

@@ -64,7 +64,7 @@ func (s *stack) up(ctx context.Context) error {
 	if err := s.keepSelf(); err != nil {
 		return err
 	}
-	if err := s.choosePorts(); err != nil {
+	if err := s.choosePorts(ctx); err != nil {
 		return err
 	}
 	if err := s.startAll(ctx); err != nil {
@@ -156,7 +156,7 @@ func (s *stack) status(ctx context.Context, out io.Writer) error {
 
 // choosePorts keeps the ports of engines that run and remembered ports that
 // are free, finds others for the rest, and remembers all.
-func (s *stack) choosePorts() error {
+func (s *stack) choosePorts(ctx context.Context) error {
 	taken := map[int]bool{}
 	for _, p := range []struct {
 		port *int
@@ -169,6 +169,8 @@ func (s *stack) choosePorts() error {
 		{&s.ends.FCM, s.fcm()},
 	} {
 		if len(processesOf(p.of.dir, p.of.program())) == 0 {
+			// The port of an engine killed just now is let go in a moment.
+			waitFor(ctx, portPatience, func() bool { return *p.port == 0 || portIsFree(*p.port) })
 			port, err := choosePort(*p.port, taken, rand.Reader, portIsFree)
 			if err != nil {
 				return err

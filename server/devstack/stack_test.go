@@ -86,11 +86,11 @@ func TestCommandThatFailsShowsItsOutput(t *testing.T) {
 func TestPortsStayWhileNothingIsInTheWay(t *testing.T) {
 	t.Parallel()
 	s := newTestStack(t)
-	if err := s.choosePorts(); err != nil {
+	if err := s.choosePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	first := s.ends
-	if err := s.choosePorts(); err != nil {
+	if err := s.choosePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if s.ends != first {
@@ -120,7 +120,7 @@ func TestStatusOfAStoppedStack(t *testing.T) {
 func TestFCMStandInAnswersAndEnds(t *testing.T) {
 	t.Parallel()
 	s := newTestStack(t)
-	if err := s.choosePorts(); err != nil {
+	if err := s.choosePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

@@ -320,7 +320,7 @@ func (s *Service) assign(
 			for _, item := range r.Evidence {
 				if item.State == casefile.EvidenceReleased {
 					task.Evidence = append(task.Evidence, casefile.Evidence{
-						ID: item.ID, Kind: item.Kind, State: item.State, Shown: item.Shown, ShownOf: item.ShownOf,
+						ID: item.ID, Kind: item.Kind, State: item.State, Shown: item.Shown, ShownOf: item.ShownOf, ShownSize: item.ShownSize,
 					})
 				}
 			}

@@ -127,6 +127,7 @@ func (s *Service) discard(ctx context.Context, items []casefile.Evidence) {
 type Original struct {
 	io.ReadCloser
 	Type string
+	Size int64 // bytes
 }
 
 // readItem returns the clear content of an item; shown selects the derivative.
@@ -143,19 +144,19 @@ func (s *Service) readItem(ctx context.Context, wrapped []byte, item casefile.Ev
 	if err != nil {
 		return Original{}, err
 	}
-	kind := "image/jpeg"
+	kind, size := "image/jpeg", item.ShownSize
 	if !shown {
 		var facts casefile.EvidenceFacts
 		if err := openJSON(key, item.Sealed, &facts, factsAD(at.Record, item.ID)); err != nil {
 			return Original{}, err
 		}
-		kind = facts.Type
+		kind, size = facts.Type, facts.Size
 	}
 	body, err := s.Media.Read(ctx, media.Ref{Object: object, Parts: parts}, key, at)
 	if err != nil {
 		return Original{}, err
 	}
-	return Original{ReadCloser: body, Type: kind}, nil
+	return Original{ReadCloser: body, Type: kind, Size: size}, nil
 }
 
 // derive makes the copy of an item that others may see: drawn anew, without
@@ -181,7 +182,7 @@ func (s *Service) derive(ctx context.Context, wrapped []byte, item *casefile.Evi
 	if err != nil {
 		return err
 	}
-	item.Shown, item.ShownOf, item.State = stored.Object, stored.Parts, casefile.EvidenceReleased
+	item.Shown, item.ShownOf, item.ShownSize, item.State = stored.Object, stored.Parts, stored.Size, casefile.EvidenceReleased
 	return nil
 }
 
