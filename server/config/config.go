@@ -1,0 +1,237 @@
+// Package config reads the environment: it is the only place that does.
+//
+// Every setting is checked, and all mistakes are told at once. A secret may
+// come from a file and cannot be printed.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Config is every setting of the program. The meaning of each stands in its
+// tag, from which the table in README is made.
+type Config struct {
+	MongoURI      Secret `env:"GRID_MONGO_URI" meaning:"connection string of the database; without it the local engines are used"`
+	MongoDatabase string `env:"GRID_MONGO_DATABASE" envDefault:"gridwatch" meaning:"name of the database"`
+
+	S3URL       string `env:"GRID_S3_URL" meaning:"address of the object store, http or https; without it the local engines are used"`
+	S3AccessKey Secret `env:"GRID_S3_ACCESS_KEY" meaning:"access key of the object store"`
+	S3SecretKey Secret `env:"GRID_S3_SECRET_KEY" meaning:"secret key of the object store"`
+	S3Bucket    string `env:"GRID_S3_BUCKET" envDefault:"gridwatch" meaning:"bucket of the evidence, all of it ciphertext"`
+
+	Keyring string `env:"GRID_KEYRING" meaning:"path of the file with the server's keys"`
+
+	Listen         string         `env:"GRID_LISTEN" envDefault:"127.0.0.1:8080" meaning:"address that serves; off loopback only with TLS or trusted proxies"`
+	OpsListen      string         `env:"GRID_OPS_LISTEN" envDefault:"127.0.0.1:8081" meaning:"address of health, metrics and, on loopback only, profiles"`
+	TLSCert        string         `env:"GRID_TLS_CERT" meaning:"path of the certificate chain, PEM"`
+	TLSKey         string         `env:"GRID_TLS_KEY" meaning:"path of the certificate's key, PEM"`
+	TrustedProxies []netip.Prefix `env:"GRID_TRUSTED_PROXIES" meaning:"networks of the proxies that end TLS, such as 10.0.0.0/24,10.1.0.7/32; no other peer may then connect without TLS"`
+
+	RequestDeadline time.Duration `env:"GRID_REQUEST_DEADLINE" envDefault:"10s" meaning:"time a request may take"`
+	UploadDeadline  time.Duration `env:"GRID_UPLOAD_DEADLINE" envDefault:"10m" meaning:"time an upload or a download may take"`
+	Drain           time.Duration `env:"GRID_DRAIN" envDefault:"20s" meaning:"time given to open requests at the end; longer than the request deadline"`
+
+	FCM            string `env:"GRID_FCM" envDefault:"off" meaning:"push by Firebase Cloud Messaging: off or on; tasks can be pulled without it"`
+	FCMProject     string `env:"GRID_FCM_PROJECT" meaning:"project of Firebase"`
+	FCMCredentials string `env:"GRID_FCM_CREDENTIALS" meaning:"path of the service account's file"`
+	FCMEndpoint    string `env:"GRID_FCM_ENDPOINT" meaning:"address of a stand-in for FCM, on loopback only; needs no credentials"`
+
+	LogLevel   slog.Level `env:"GRID_LOG_LEVEL" envDefault:"INFO" meaning:"DEBUG, INFO, WARN or ERROR"`
+	DemoDir    string     `env:"GRID_DEMO_DIR" meaning:"folder of the demo's keys and sign-ins; never in production"`
+	SchemesDir string     `env:"GRID_SCHEMES_DIR" meaning:"folder of reward schemes to use instead of the built-in ones"`
+}
+
+// Secret cannot be printed, logged or marshalled.
+type Secret struct{ value *string }
+
+// Reveal returns the value, "" if it is not set.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Secret) UnmarshalText(text []byte) error {
+	value := string(text)
+	s.value = &value
+	return nil
+}
+
+// MarshalText says that there is a secret, not which.
+func (Secret) MarshalText() ([]byte, error) { return []byte("[sealed]"), nil }
+
+// Format implements fmt.Formatter for every verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[sealed]")) }
+
+// LogValue implements slog.LogValuer.
+func (Secret) LogValue() slog.Value { return slog.StringValue("[sealed]") }
+
+// Read reads settings of the form NAME=value. A secret NAME may be given as
+// NAME_FILE, the path of a file that holds it. An unknown GRID_ name is a
+// mistake too, so that a misspelt one is noticed.
+func Read(environ []string) (Config, error) {
+	given := map[string]string{}
+	for _, entry := range environ {
+		if name, value, ok := strings.Cut(entry, "="); ok && setting(name) {
+			given[name] = value
+		}
+	}
+	mistakes := fromFiles(given)
+	known := map[string]bool{}
+	for _, row := range Table() {
+		known[row.Name] = true
+	}
+	for name := range given {
+		if !known[name] {
+			mistakes = append(mistakes, fmt.Errorf("%s is not a setting", name))
+		}
+	}
+	var c Config
+	if err := env.ParseWithOptions(&c, env.Options{Environment: given}); err != nil {
+		mistakes = append(mistakes, withoutValues(err)...)
+	}
+	mistakes = append(mistakes, c.check()...)
+	return c, errors.Join(mistakes...)
+}
+
+// setting says whether a name is for this program: those that begin with
+// GRID_TEST_ belong to the tests, GRID_STACK_ to server/devstack.
+func setting(name string) bool {
+	return strings.HasPrefix(name, "GRID_") && !strings.HasPrefix(name, "GRID_TEST_") && !strings.HasPrefix(name, "GRID_STACK_")
+}
+
+// Unset takes the secrets out of the process's environment, where a child or a
+// core dump would find them. Call it once they are read.
+func Unset() error {
+	var errs []error
+	for _, row := range Table() {
+		if row.Secret {
+			errs = append(errs, os.Unsetenv(row.Name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// fromFiles replaces each NAME_FILE of a secret by what the file holds.
+func fromFiles(given map[string]string) []error {
+	var mistakes []error
+	for _, row := range Table() {
+		path, ok := given[row.Name+"_FILE"]
+		if !row.Secret || !ok {
+			continue
+		}
+		delete(given, row.Name+"_FILE")
+		if given[row.Name] != "" {
+			mistakes = append(mistakes, fmt.Errorf("%s and %s_FILE are both set", row.Name, row.Name))
+			continue
+		}
+		text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+		if err != nil {
+			mistakes = append(mistakes, fmt.Errorf("%s_FILE: %w", row.Name, err))
+			continue
+		}
+		given[row.Name] = strings.TrimRight(string(text), "\r\n")
+	}
+	return mistakes
+}
+
+// withoutValues tells which settings could not be read, and not what they hold.
+func withoutValues(err error) []error {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return []error{err}
+	}
+	var mistakes []error
+	for _, e := range all.Errors {
+		var parse env.ParseError
+		if !errors.As(e, &parse) {
+			mistakes = append(mistakes, e)
+			continue
+		}
+		field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
+		mistakes = append(mistakes, fmt.Errorf("%s is not of the form asked for: %s", field.Tag.Get("env"), field.Tag.Get("meaning")))
+	}
+	return mistakes
+}
+
+// check says everything that does not fit together.
+func (c Config) check() []error {
+	var mistakes []error
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			mistakes = append(mistakes, fmt.Errorf(format, args...))
+		}
+	}
+	for name, addr := range map[string]string{"GRID_LISTEN": c.Listen, "GRID_OPS_LISTEN": c.OpsListen} {
+		_, _, err := net.SplitHostPort(addr)
+		refuse(err != nil, "%s is host:port", name)
+	}
+	refuse(c.Listen == c.OpsListen && !strings.HasSuffix(c.Listen, ":0"), "GRID_OPS_LISTEN is another address than GRID_LISTEN")
+	refuse((c.TLSCert == "") != (c.TLSKey == ""), "GRID_TLS_CERT and GRID_TLS_KEY come together")
+	refuse(!loopback(c.Listen) && c.TLSCert == "" && len(c.TrustedProxies) == 0,
+		"GRID_LISTEN is off loopback: set GRID_TLS_CERT and GRID_TLS_KEY, or GRID_TRUSTED_PROXIES")
+
+	refuse(c.RequestDeadline <= 0, "GRID_REQUEST_DEADLINE is more than nothing")
+	refuse(c.UploadDeadline < c.RequestDeadline, "GRID_UPLOAD_DEADLINE is not shorter than GRID_REQUEST_DEADLINE")
+	refuse(c.Drain <= c.RequestDeadline, "GRID_DRAIN is longer than GRID_REQUEST_DEADLINE")
+
+	if c.S3URL != "" {
+		u, err := url.Parse(c.S3URL)
+		refuse(err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil, "GRID_S3_URL is http or https, without credentials in it")
+		refuse(c.S3AccessKey.Reveal() == "" || c.S3SecretKey.Reveal() == "", "GRID_S3_URL needs GRID_S3_ACCESS_KEY and GRID_S3_SECRET_KEY")
+	}
+	refuse(c.MongoDatabase == "", "GRID_MONGO_DATABASE is not empty")
+	refuse(c.S3Bucket == "", "GRID_S3_BUCKET is not empty")
+
+	refuse(c.FCM != "on" && c.FCM != "off", "GRID_FCM is on or off")
+	refuse(c.FCM == "on" && c.FCMProject == "", "GRID_FCM=on needs GRID_FCM_PROJECT")
+	refuse(c.FCM == "on" && c.FCMCredentials == "" && c.FCMEndpoint == "", "GRID_FCM=on needs GRID_FCM_CREDENTIALS, or GRID_FCM_ENDPOINT for a stand-in")
+	if c.FCMEndpoint != "" {
+		u, err := url.Parse(c.FCMEndpoint)
+		refuse(err != nil || u.Scheme != "http" || !loopback(u.Host), "GRID_FCM_ENDPOINT is http on loopback, with a port")
+	}
+	return mistakes
+}
+
+// loopback says whether host:port is on this machine only.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && ip.Unmap().IsLoopback())
+}
+
+// Row is one setting as the README tells it.
+type Row struct {
+	Name    string
+	Default string
+	Meaning string
+	Secret  bool // may come from NAME_FILE
+}
+
+// Table lists the settings in their order.
+func Table() []Row {
+	var rows []Row
+	for f := range reflect.TypeFor[Config]().Fields() {
+		rows = append(rows, Row{
+			Name: f.Tag.Get("env"), Default: f.Tag.Get("envDefault"), Meaning: f.Tag.Get("meaning"),
+			Secret: f.Type == reflect.TypeFor[Secret](),
+		})
+	}
+	return rows
+}
