@@ -81,6 +81,7 @@ func retryAfter(err error) time.Duration {
 	if res == nil {
 		return 0
 	}
+	defer func() { _ = res.Body.Close() }()
 	seconds, err := strconv.Atoi(res.Header.Get("Retry-After"))
 	if err != nil || seconds < 0 {
 		return 0

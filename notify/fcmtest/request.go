@@ -50,7 +50,7 @@ func read(w http.ResponseWriter, r *http.Request) (request, error) {
 	size := 0
 	for k, v := range in.Message.Data {
 		if k == "from" || k == "message_type" || strings.HasPrefix(k, "google.") || strings.HasPrefix(k, "gcm.") {
-			return request{}, errors.New("Invalid data payload key: " + k) //nolint:staticcheck // FCM's wording
+			return request{}, errors.New("Invalid data payload key: " + k)
 		}
 		size += len(k) + len(v)
 	}

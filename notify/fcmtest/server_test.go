@@ -120,10 +120,12 @@ func TestFailuresComeInOrderThenSuccess(t *testing.T) {
 		status, retry, body := call(t, http.MethodPost, url+sendPath, push)
 		var got struct {
 			Error struct {
-				Code    int
-				Status  string
-				Details []struct{ ErrorCode fcmtest.Code }
-			}
+				Code    int    `json:"code"`
+				Status  string `json:"status"`
+				Details []struct {
+					ErrorCode fcmtest.Code `json:"errorCode"`
+				} `json:"details"`
+			} `json:"error"`
 		}
 		if err := json.Unmarshal([]byte(body), &got); err != nil {
 			t.Fatal(err)

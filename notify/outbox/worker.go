@@ -100,6 +100,9 @@ func (w *Worker) Kick() {
 	}
 }
 
+// now returns the time as the Store keeps it.
+func (w *Worker) now() time.Time { return w.cfg.Now().UTC().Truncate(time.Millisecond) }
+
 func (w *Worker) run(ctx context.Context, done chan<- struct{}) {
 	defer close(done)
 	tick := time.NewTicker(w.cfg.Poll)
@@ -124,7 +127,7 @@ func (w *Worker) run(ctx context.Context, done chan<- struct{}) {
 // many entries it has dealt with: sent, put off or given up. Start calls it in
 // a loop. Trouble with one slot does not keep it from the next.
 func (w *Worker) RunOnce(ctx context.Context) (int, error) {
-	slots, err := w.cfg.Store.Ready(ctx, w.cfg.Now())
+	slots, err := w.cfg.Store.Ready(ctx, w.now())
 	if err != nil {
 		return 0, fmt.Errorf("look for due slots: %w", err)
 	}
@@ -145,7 +148,7 @@ func (w *Worker) drain(ctx context.Context, slot int) (int, error) {
 	if ctx.Err() != nil {
 		return 0, nil
 	}
-	now := w.cfg.Now()
+	now := w.now()
 	settle, cancel := unstoppable(ctx)
 	defer cancel()
 	lease, ok, err := w.cfg.Store.Lease(settle, slot, w.cfg.Owner, now.Add(leaseTime), now)
@@ -168,12 +171,12 @@ func unstoppable(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func (w *Worker) work(ctx context.Context, lease Lease) (int, error) {
-	due, err := w.cfg.Store.Due(ctx, lease.Slot, w.cfg.Now(), batch)
+	due, err := w.cfg.Store.Due(ctx, lease.Slot, w.now(), batch)
 	if err != nil {
 		return 0, fmt.Errorf("read due entries: %w", err)
 	}
 	for n, e := range due {
-		if ctx.Err() != nil || lease.Until.Sub(w.cfg.Now()) < entryTime+settleTime {
+		if lease.Until.Sub(w.now()) < entryTime+settleTime {
 			return n, nil
 		}
 		if err := w.handle(ctx, lease, e); err != nil {
@@ -203,14 +206,15 @@ func (w *Worker) handle(ctx context.Context, lease Lease, e Entry) error {
 	}
 	jitter := float64(binary.BigEndian.Uint32(b[:])) / (1 << 32)
 	tries := e.Tries + 1
-	return w.cfg.Store.Retry(settle, lease, e.ID, w.cfg.Now().Add(backoff(tries, asked, jitter)), tries)
+	notBefore := w.now().Add(backoff(tries, asked, jitter).Truncate(time.Millisecond))
+	return w.cfg.Store.Retry(settle, lease, e.ID, notBefore, tries)
 }
 
 // try sends the entry to every device of its recipient. It reports whether one
 // of them must be tried again and the wait the push service asked for; then
 // all get it again, with the same push id.
 func (w *Worker) try(ctx context.Context, e Entry) (bool, time.Duration, error) {
-	if !w.cfg.Now().Before(e.ExpiresAt) {
+	if !w.now().Before(e.ExpiresAt) {
 		w.pushes.WithLabelValues("expired").Inc()
 		w.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "push expired", slog.Int("tries", e.Tries))
 		return false, 0, nil
