@@ -33,7 +33,7 @@ type engine struct {
 	ready   func(context.Context) error
 }
 
-func (e engine) program() string { return filepath.Base(e.argv[0]) }
+func (e engine) program() string { return e.argv[0] }
 
 // running is the process that runs with today's command line, or 0.
 func (e engine) running() int {
@@ -79,12 +79,12 @@ func (s *stack) launch(ctx context.Context, e engine) error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	argv, dir := e.argv, e.dir
+	argv := e.argv
 	if e.start != nil {
-		argv, dir = e.start, "/"
+		argv = e.start
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], argv[1:]...) //nolint:gosec // the command lines are in this package
-	cmd.Dir = dir
+	cmd.Dir = e.dir
 	cmd.Env = append(os.Environ(), e.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -10,15 +10,21 @@ import (
 
 const postgresBin = "/usr/lib/postgresql/18/bin/"
 
-// enterRoot runs a command as the user postgres inside the rootfs $0, with the
-// folder $1 of the checkout in the place of the user's home. unshare has made
-// the mounts private before: they are gone with the command.
-const enterRoot = `mount --rbind /dev "$0/dev" && mount --bind "$1" "$0/var/lib/postgresql" && shift &&
-chroot "$0" chown postgres: /var/lib/postgresql && exec chroot --userspec=postgres "$0" "$@"`
+// enterRoot gets a command ready to run inside the rootfs $0 as its user
+// postgres, with the folder $1 of the checkout in the place of the user's home.
+// It runs in a mount namespace of its own: the mounts are gone with it.
+const enterRoot = `home="$0/var/lib/postgresql"; user=$(stat -c %u "$home"); group=$(stat -c %g "$home")
+mount --rbind /dev "$0/dev" && mount --bind "$1" "$home" && chown "$user:$group" "$1" && shift || exit
+enter="unshare --root=$0 --wd=/var/lib/postgresql/$1 --setuid=$user --setgid=$group"; shift
+`
 
+// inRoot is the command line of a command that ends soon, with all of its
+// processes even if it is killed.
 func (s *stack) inRoot(argv ...string) []string {
-	rootfs := filepath.Join(s.cache, rootfsName)
-	return append([]string{"unshare", "--mount", "sh", "-c", enterRoot, rootfs, filepath.Join(s.dir, "postgres")}, argv...)
+	return append([]string{
+		"unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", enterRoot + `$enter "$@"; exit $?`,
+		filepath.Join(s.cache, rootfsName), s.sub("postgres"), ".",
+	}, argv...)
 }
 
 func (s *stack) postgres() engine {
@@ -35,22 +41,29 @@ func (s *stack) postgres() engine {
 		"documentdb.enable_merge_sort_for_in_prefix=on",
 		"cron.database_name=postgres",
 		"cron.host=127.0.0.1",
+		"cron.log_run=off", // DocumentDB has a job that runs every two seconds
+		"cron.log_statement=off",
 		"deadlock_timeout=100ms", // racing inserts into a unique index wait this long
 		"autovacuum_naptime=5s",  // the planner needs statistics soon after a load
 		"autovacuum_analyze_threshold=50",
 	} {
 		argv = append(argv, "-c", setting)
 	}
+	// It stands in its folder from the first moment, and so is never missed.
+	start := append([]string{
+		"unshare", "--mount", "sh", "-c", enterRoot + `exec $enter "$@"`,
+		filepath.Join(s.cache, rootfsName), s.sub("postgres"), "data",
+	}, argv...)
 	isReady := s.inRoot(postgresBin+"pg_isready", "--quiet", "--host=127.0.0.1", "--port="+strconv.Itoa(s.ends.Postgres))
 	return engine{
 		name: "postgres", dir: s.data(), port: s.ends.Postgres, stop: syscall.SIGINT,
-		argv: argv, start: s.inRoot(argv...), env: []string{"LC_ALL=C.UTF-8"},
+		argv: argv, start: start, env: []string{"LC_ALL=C.UTF-8"},
 		prepare: s.initdb,
 		ready:   func(ctx context.Context) error { return s.command(ctx, "pg_isready", nil, isReady...) },
 	}
 }
 
-func (s *stack) data() string { return filepath.Join(s.dir, "postgres", "data") }
+func (s *stack) data() string { return s.sub("postgres/data") }
 
 // initdb makes the database files under a name that becomes theirs when they
 // are whole. Where they are there already, it removes the note of a server
@@ -63,7 +76,7 @@ func (s *stack) initdb(ctx context.Context) error {
 		}
 		return nil
 	}
-	fresh := filepath.Join(s.dir, "postgres", "fresh")
+	fresh := s.sub("postgres/fresh")
 	if err := os.RemoveAll(fresh); err != nil {
 		return err
 	}
@@ -75,7 +88,7 @@ func (s *stack) initdb(ctx context.Context) error {
 }
 
 func (s *stack) ferretdb() engine {
-	dir := filepath.Join(s.dir, "ferretdb")
+	dir := s.sub("ferretdb")
 	return engine{
 		name: "ferretdb", dir: dir, port: s.ends.FerretDB, stop: syscall.SIGTERM,
 		argv: []string{
@@ -94,7 +107,7 @@ func (s *stack) ferretdb() engine {
 }
 
 func (s *stack) minio() engine {
-	dir := filepath.Join(s.dir, "minio")
+	dir := s.sub("minio")
 	return engine{
 		name: "minio", dir: dir, port: s.ends.MinIO, stop: syscall.SIGTERM,
 		argv: []string{
@@ -112,8 +125,8 @@ func (s *stack) minio() engine {
 
 func (s *stack) fcm() engine {
 	return engine{
-		name: "fcm", dir: filepath.Join(s.dir, "fcm"), port: s.ends.FCM, stop: syscall.SIGTERM,
-		argv:  []string{filepath.Join(s.dir, "bin", "devstack"), "fcm", "--listen", local(s.ends.FCM)},
+		name: "fcm", dir: s.sub("fcm"), port: s.ends.FCM, stop: syscall.SIGTERM,
+		argv:  []string{s.sub("bin/devstack"), "fcm", "--listen", local(s.ends.FCM)},
 		ready: answersHTTP("http://" + local(s.ends.FCM) + "/received"),
 	}
 }

@@ -19,9 +19,10 @@ type process struct {
 }
 
 // processesOf finds the processes of an engine: those that stand in its
-// folder, which no other checkout shares, and run its program. No process id
-// is ever stored, so none can be stale, and a process of somebody else that
-// got an old id is never touched. A zombie has neither folder nor program.
+// folder, which no other checkout shares, and run its program or are about to,
+// with its path on their command line. No process id is ever stored, so none
+// can be stale, and a process of somebody else that got an old id is never
+// touched. A zombie has neither folder nor program.
 func processesOf(dir, program string) []process {
 	want, err := os.Stat(dir)
 	if err != nil {
@@ -33,10 +34,6 @@ func processesOf(dir, program string) []process {
 	}
 	var found []process
 	for _, name := range names {
-		exe, err := os.Readlink(name + "/exe")
-		if err != nil || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != program {
-			continue
-		}
 		if cwd, err := os.Stat(name + "/cwd"); err != nil || !os.SameFile(cwd, want) {
 			continue
 		}
@@ -48,8 +45,14 @@ func processesOf(dir, program string) []process {
 		if err != nil {
 			continue
 		}
-		argv := strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")
-		found = append(found, process{pid, argv})
+		p := process{pid, strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")}
+		exe, err := os.Readlink(name + "/exe")
+		if err != nil {
+			continue
+		}
+		if p.leads(program) || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) == filepath.Base(program) {
+			found = append(found, p)
+		}
 	}
 	return found
 }
@@ -57,7 +60,7 @@ func processesOf(dir, program string) []process {
 // leads reports whether p is a program as it was started, and not a worker
 // that it forked and gave a title of its own, as PostgreSQL does.
 func (p process) leads(program string) bool {
-	return filepath.Base(p.argv[0]) == program
+	return slices.Contains(p.argv, program) || filepath.Base(p.argv[0]) == filepath.Base(program)
 }
 
 // stopAll asks the leading processes of an engine to end, waits, and kills

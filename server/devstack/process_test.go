@@ -3,6 +3,7 @@ package main
 import (
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -63,10 +64,13 @@ func TestWhatDoesNotEndIsKilled(t *testing.T) {
 func TestWorkersAreNotAsked(t *testing.T) {
 	t.Parallel()
 	for title, want := range map[string]bool{
-		"/usr/lib/postgresql/18/bin/postgres": true,
-		"postgres: checkpointer ":             false,
+		"/usr/lib/postgresql/18/bin/postgres -D /data":             true,
+		"unshare --root=/x /usr/lib/postgresql/18/bin/postgres -D": true,
+		"/usr/lib/postgresql/17/bin/postgres -D /data":             true,
+		"tail -f postgres":       false,
+		"postgres: checkpointer": false,
 	} {
-		if got := (process{argv: []string{title}}).leads("postgres"); got != want {
+		if got := (process{argv: strings.Fields(title)}).leads("/usr/lib/postgresql/18/bin/postgres"); got != want {
 			t.Errorf("%q leads: got %v, want %v", title, got, want)
 		}
 	}

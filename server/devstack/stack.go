@@ -22,6 +22,9 @@ type stack struct {
 }
 
 func newStack(say *progress) (*stack, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("the local engines need root; " + elsewhere)
+	}
 	wd, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -45,9 +48,6 @@ func newStack(say *progress) (*stack, error) {
 
 // up brings all engines up. What runs is left alone, so a second call is quick.
 func (s *stack) up(ctx context.Context) error {
-	if os.Geteuid() != 0 {
-		return errors.New("the local engines need root; " + elsewhere)
-	}
 	for _, dir := range []string{s.cache, s.sub("log"), s.sub("bin"), s.sub("postgres"), s.sub("ferretdb"), s.sub("minio/disk"), s.sub("fcm")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the user postgres passes through these
 			return err
