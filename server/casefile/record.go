@@ -78,7 +78,6 @@ type Push struct {
 	Person string `bson:"person"`
 	Kind   string `bson:"kind"`
 	Ref    string `bson:"ref"`
-	ID     string `bson:"id"` // push id, 128 random bits
 }
 
 // Follow is a command that another record gets because of this one.

@@ -125,8 +125,7 @@ func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error
 			return nil
 		}
 		return s.Pushes.Queue(ctx, Push{
-			ID: fmt.Sprintf("%s:%d:%s", w.Head.ID, e.Seq, e.Push.Person), Tenant: w.Head.Tenant, Person: e.Push.Person,
-			Kind: e.Push.Kind, Ref: e.Push.Ref, PushID: e.Push.ID, At: s.now(),
+			Record: w.Head.ID, Seq: e.Seq, Tenant: w.Head.Tenant, Person: e.Push.Person, Kind: e.Push.Kind, Ref: e.Push.Ref, At: s.now(),
 		})
 	case e.Event != nil:
 		return s.Pending.Archive(ctx, w.Kind, w.Head.ID, *e.Event)

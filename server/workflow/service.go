@@ -27,19 +27,19 @@ import (
 // changed under it.
 const maxTries = 16
 
-// Push is a notice that waits to be sent. ID is made of the record and the
-// sequence of the effect, so that a push enters the queue once.
+// Push is a notice that waits to be sent: an effect of a record for a person.
 type Push struct {
-	ID     string
+	Record string
+	Seq    int64
 	Tenant string
 	Person string
 	Kind   string
 	Ref    string
-	PushID string
 	At     time.Time
 }
 
-// Pushes queues notices durably; an ID that was queued before is no error.
+// Pushes queues notices durably. A record's effect enters once for a person,
+// however often it is queued.
 type Pushes interface {
 	Queue(ctx context.Context, p Push) error
 }

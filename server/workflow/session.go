@@ -207,7 +207,7 @@ func (s *Service) PutDevice(ctx context.Context, actor casefile.Actor, token str
 	if err != nil {
 		return "", err
 	}
-	id := digestOf(token)
+	id := DeviceID(token)
 	return id, s.Accounts.PutDevice(ctx, Device{ID: id, Tenant: actor.Tenant, Person: actor.Person, Token: sealed, At: s.now()})
 }
 
@@ -237,6 +237,9 @@ func OpenToken(keyring *vault.Keyring, sealed []byte) (string, error) {
 	token, err := key.Open(sealed[wrappedLen:], vault.AD(deviceKey, "", "token"))
 	return string(token), err
 }
+
+// DeviceID is a hash of a device token, under which the device is kept.
+func DeviceID(token string) string { return digestOf(token) }
 
 // DropDevice ends pushes to a phone of the actor.
 func (s *Service) DropDevice(ctx context.Context, actor casefile.Actor, id string) error {

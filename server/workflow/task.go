@@ -35,12 +35,8 @@ func (s *Service) hand(tenant Tenant, at time.Time, task *casefile.Task, persons
 	}
 	var pushes []casefile.Effect
 	for _, p := range persons {
-		push, err := s.newID()
-		if err != nil {
-			return nil, err
-		}
 		task.Assigned = append(task.Assigned, p.ID)
-		pushes = append(pushes, casefile.Effect{Push: &casefile.Push{Person: p.ID, Kind: "task", Ref: task.ID, ID: push}})
+		pushes = append(pushes, casefile.Effect{Push: &casefile.Push{Person: p.ID, Kind: "task", Ref: task.ID}})
 	}
 	return pushes, nil
 }
