@@ -15,6 +15,7 @@ PACKAGES   ?= ./...
 # A cold build takes minutes: say every 25 packages that it goes on.
 BUILT   := awk '/^[^ \#]+$$/ { if (++n % 25 == 0) { print "      " n " packages built"; fflush() } next } { print; fflush() }'
 ENGINES := if [ -z "$${GRID_MONGO_URI:-}" ]; then . .stack/env; fi
+PUSH    := if [ -n "$${GRID_FCM_ENDPOINT:-}" ]; then export GRID_FCM=on GRID_FCM_PROJECT=demo; fi
 
 run demo: export GRID_KEYRING    ?= .stack/keyring.json
 run demo: export GRID_DEMO_DIR   ?= .stack/demo
@@ -28,16 +29,14 @@ help: ## list the targets
 
 .PHONY: run
 run: stack-up build ## start the engines, load the demo data, serve on GRID_LISTEN
-	@$(ENGINES)
-	[ -z "$${GRID_FCM_ENDPOINT:-}" ] || export GRID_FCM=on
+	@$(ENGINES); $(PUSH)
 	.stack/bin/server keys init "$$GRID_KEYRING"
 	.stack/bin/server demo load
 	exec .stack/bin/server serve
 
 .PHONY: demo
 demo: ## play one case from report to reward on the running server; FINE=10000 sets the fine in yuan
-	@$(ENGINES)
-	[ -z "$${GRID_FCM_ENDPOINT:-}" ] || export GRID_FCM=on
+	@$(ENGINES); $(PUSH)
 	.stack/bin/server demo play
 
 .PHONY: test
@@ -52,7 +51,7 @@ lint: $(LINT) ## check the code: golangci-lint with .golangci.yml, go vet and fo
 .PHONY: bench
 bench: stack-up ## run the benchmarks
 	@$(ENGINES)
-	grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n 1 dirname | sort -u | \
+	{ grep -rl --include='*_test.go' '^func Benchmark' . || true; } | xargs -r -n 1 dirname | sort -u | \
 	xargs -r go test -run '^$$' -bench . -benchmem -p 1
 
 .PHONY: build
