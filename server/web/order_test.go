@@ -14,7 +14,9 @@ import (
 )
 
 func routesUnderTest() []Route {
-	absent := func(*Request) (Reply, error) { return Reply{}, fault.New(fault.NotFound, "task.gone", "no task %s", "T") }
+	absent := func(*Request) (Reply, error) {
+		return Reply{}, fault.New(fault.NotFound, "task.gone", "no task %s", "T")
+	}
 	return []Route{
 		{Method: "GET", Path: "/v1/public/:tenant/x", Action: casefile.TenantRead, Handle: func(q *Request) (Reply, error) {
 			return Reply{Body: map[string]string{"tenant": q.Actor.Tenant, "who": q.Actor.Name(), "q": q.Query("q")}, ETag: 7}, nil

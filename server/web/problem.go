@@ -149,9 +149,6 @@ func languageOf(c *fiber.Ctx) Lang {
 	if err != nil || len(tags) == 0 {
 		return ZH
 	}
-	_, at, sure := matcher.Match(tags...)
-	if sure == language.No {
-		return EN
-	}
+	_, at, _ := matcher.Match(tags...)
 	return languages[at]
 }

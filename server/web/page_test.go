@@ -1,0 +1,103 @@
+package web
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
+)
+
+func TestCursorRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		parts := rapid.SliceOfN(rapid.StringN(0, 20, 40), 1, 3).Draw(t, "parts")
+		got, err := parseCursor(Cursor(parts...), len(parts))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(parts, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func FuzzCursor(f *testing.F) {
+	f.Add(Cursor("2026-11-22", "id"))
+	f.Add("!")
+	f.Fuzz(func(t *testing.T, text string) {
+		parts, err := parseCursor(text, 2)
+		if err == nil && text != "" && Cursor(parts...) != text {
+			t.Errorf("got %q for %q", Cursor(parts...), text)
+		}
+	})
+}
+
+func TestBadCursors(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"not base64":      "!!",
+		"not JSON":        base64.RawURLEncoding.EncodeToString([]byte("x")),
+		"null":            base64.RawURLEncoding.EncodeToString([]byte("null")),
+		"too few parts":   Cursor("a"),
+		"too many parts":  Cursor("a", "b", "c"),
+		"spaced":          base64.RawURLEncoding.EncodeToString([]byte(`["a", "b"]`)),
+		"padded":          Cursor("a", "b") + "=",
+		"line in it":      Cursor("a", "b")[:4] + "\n" + Cursor("a", "b")[4:],
+		"longer than any": Cursor("a", strings.Repeat("b", 600)),
+	} {
+		if _, err := parseCursor(text, 2); fault.CodeOf(err) != "page.cursor" {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestQueries(t *testing.T) {
+	t.Parallel()
+	r := start(t, Deps{}, Route{Method: "GET", Path: "/q", Action: casefile.TenantRead, Handle: func(q *Request) (Reply, error) {
+		n, err := q.QueryInt("limit", 20, 1, 100)
+		if err != nil {
+			return Reply{}, err
+		}
+		since, err := q.QueryTime("since")
+		if err != nil {
+			return Reply{}, err
+		}
+		state, err := q.QueryOneOf("state", "OPEN", "DONE")
+		if err != nil {
+			return Reply{}, err
+		}
+		if _, err := q.Cursor(2); err != nil {
+			return Reply{}, err
+		}
+		version, err := q.IfMatch()
+		if err != nil {
+			return Reply{}, err
+		}
+		return Reply{Body: []any{n, since, state, version}}, nil
+	}})
+	for query, want := range map[string]string{
+		"": `[20,"0001-01-01T00:00:00Z","",3]`,
+		"?limit=100&since=2026-11-22T08:00:00%2B08:00&state=OPEN": `[100,"2026-11-22T00:00:00Z","OPEN",3]`,
+		"?limit=0":            `"field":"?limit"`,
+		"?limit=canary":       `"field":"?limit"`,
+		"?since=yesterday":    `"field":"?since"`,
+		"?state=canary":       `"field":"?state"`,
+		"?cursor=canary":      `"code":"page.cursor"`,
+		"?limit=1&state=SHUT": `"field":"?state"`,
+	} {
+		got := r.ask("GET", "/q"+query, nil, "If-Match", `"3"`)
+		if !strings.Contains(got.body, want) || strings.Contains(got.body, "canary") {
+			t.Errorf("%s: got %s, want %s", query, got.body, want)
+		}
+	}
+	for _, etag := range []string{"3", `W/"3"`, `"03"`, `"-1"`, "*", `"x"`} {
+		if got := r.ask("GET", "/q", nil, "If-Match", etag); got.code() != "request.if_match" {
+			t.Errorf("%s: got %s", etag, got.body)
+		}
+	}
+}
