@@ -62,6 +62,17 @@ func (s *Service) ReadReport(ctx context.Context, actor casefile.Actor, id strin
 	return out, nil
 }
 
+// ReadBrief returns a report for who signs and rewards: the record without
+// what is sealed in it. It shows nothing but the desk's words.
+func (s *Service) ReadBrief(ctx context.Context, actor casefile.Actor, id string) (*casefile.Report, error) {
+	return load(ctx, actor, s.Reports, id, casefile.ReportBrief)
+}
+
+// ReadTask returns a task in the actor's area.
+func (s *Service) ReadTask(ctx context.Context, actor casefile.Actor, id string) (*casefile.Task, error) {
+	return load(ctx, actor, s.Tasks, id, casefile.TaskOversee)
+}
+
 // ReportEvidence returns an item in clear: the original, or the copy without
 // metadata once the desk has released the item.
 func (s *Service) ReportEvidence(ctx context.Context, actor casefile.Actor, id, item string, original bool) (Original, error) {

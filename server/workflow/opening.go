@@ -137,11 +137,7 @@ func (s *Service) FinishOpening(ctx context.Context, call Call, id string, outco
 
 // DenyOpening ends a request with a reason, by either ring.
 func (s *Service) DenyOpening(ctx context.Context, call Call, id, reason string) (casefile.Outcome, error) {
-	action := casefile.OpeningPeel
-	if !call.Actor.May(action, casefile.Subject{}) {
-		action = casefile.OpeningFinish
-	}
-	return s.onOpening(ctx, call, id, action, "deny",
+	return s.onOpening(ctx, call, id, casefile.OpeningDeny, "deny",
 		func(o *casefile.Opening, _ *casefile.Event) ([]casefile.Effect, error) {
 			o.DenialReason, o.Wrapped = reason, nil
 			return nil, nil

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -115,12 +116,12 @@ func (s *Service) Register(ctx context.Context, in Submission) (Registration, er
 		s.discard(ctx, stage.items)
 		return Registration{}, err
 	}
-	out, err := s.commit(ctx, tenant, rings, in, ids, stage)
+	envelope, report, tag, err := s.prepare(ctx, tenant, rings, in, ids[0], stage)
 	if err != nil {
 		s.discard(ctx, stage.items)
-		return out, errors.Join(err, s.Envelopes.Delete(context.WithoutCancel(ctx), in.Tenant, stage.id))
+		return Registration{}, err
 	}
-	return out, nil
+	return s.commit(ctx, tenant, in, ids, stage, envelope, report, tag)
 }
 
 // registered finds the report that an earlier call with the same key made.
@@ -135,38 +136,52 @@ func (s *Service) registered(ctx context.Context, tenant string, ids []string) (
 	return nil, nil //nolint:nilnil // there is none, and that is the usual case
 }
 
-// commit writes the envelope and then the report.
-func (s *Service) commit(
-	ctx context.Context, tenant Tenant, rings vault.Rings, in Submission, ids []string, stage *stage,
-) (Registration, error) {
+// prepare makes the two documents of a registration.
+func (s *Service) prepare(
+	ctx context.Context, tenant Tenant, rings vault.Rings, in Submission, id string, stage *stage,
+) (Envelope, *casefile.Report, vault.BodyTag, error) {
 	tag, err := submissionTag(in, stage.files)
 	if err != nil {
-		return Registration{}, err
+		return Envelope{}, nil, tag, err
 	}
 	envelope, inner, binding, err := s.seal(rings, in)
 	if err != nil {
-		return Registration{}, err
+		return Envelope{}, nil, tag, err
 	}
-	envelope.ID, envelope.Tenant, envelope.Report, envelope.Key = stage.id, in.Tenant, ids[0], stage.wrapped
+	envelope.ID, envelope.Tenant, envelope.Report, envelope.Key = stage.id, in.Tenant, id, stage.wrapped
 	envelope.Rings, envelope.At = tenant.Rings.Version, s.now()
-	report, err := s.newReport(ctx, tenant, in, ids[0], stage, tag)
+	report, err := s.newReport(ctx, tenant, in, id, stage, tag)
 	if err != nil {
-		return Registration{}, err
+		return Envelope{}, nil, tag, err
 	}
 	report.InnerHash, report.Binding = inner, binding
+	return envelope, report, tag, nil
+}
+
+// commit writes the envelope and then the report. Where it cannot be known
+// whether the report was written (the connection broke) nothing is removed: a
+// retry finds the report, or the sweep finds what nobody owns.
+func (s *Service) commit(
+	ctx context.Context, tenant Tenant, in Submission, ids []string, stage *stage,
+	envelope Envelope, report *casefile.Report, tag vault.BodyTag,
+) (Registration, error) {
 	if err := s.Envelopes.Insert(ctx, envelope); err != nil {
 		return Registration{}, err
 	}
-	err = s.Reports.Insert(ctx, report)
+	err := s.Reports.Insert(ctx, report)
 	switch {
 	case fault.CodeOf(err) == "record.exists":
 		winner, err := s.registered(ctx, in.Tenant, ids)
 		if err != nil || winner == nil {
 			return Registration{}, errors.Join(errors.New("a report exists and cannot be read"), err)
 		}
-		out, err := s.again(tenant, in, winner, stage.files)
-		s.discard(ctx, stage.items)
-		return out, errors.Join(err, s.Envelopes.Delete(context.WithoutCancel(ctx), in.Tenant, stage.id))
+		if winner.Envelope != stage.id {
+			s.discard(ctx, stage.items)
+			if err := s.Envelopes.Delete(context.WithoutCancel(ctx), in.Tenant, stage.id); err != nil {
+				s.Log.LogAttrs(ctx, slog.LevelWarn, "an envelope is left to the sweep")
+			}
+		}
+		return s.again(tenant, in, winner, stage.files)
 	case err != nil:
 		return Registration{}, err
 	}

@@ -15,10 +15,10 @@ import (
 
 // How the relay waits.
 const (
-	relayEvery   = time.Second      // looks for effects that no kick announced
-	relayPage    = 100              // records at a time
-	relayRetry   = 5 * time.Second  // after an effect failed
-	relayNoMoney = 10 * time.Minute // after the budget was found too small
+	relayEvery   = time.Second     // looks for effects that no kick announced
+	relayPage    = 100             // records at a time
+	relayRetry   = 5 * time.Second // after an effect failed
+	relayNoMoney = time.Minute     // after the budget was found too small
 )
 
 // Kick tells the relay that effects may wait. It never blocks.

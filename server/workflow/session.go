@@ -38,13 +38,16 @@ func errSignIn() error {
 // SignIn begins a family of refresh tokens on a device. Wrong passwords make
 // the account wait, longer each time, instead of locking it (confidentiality 12).
 func (s *Service) SignIn(ctx context.Context, tenant, login, password, device string) (Session, error) {
-	account, err := s.Accounts.Account(ctx, tenant, login)
-	if err != nil && fault.KindOf(err) != fault.NotFound {
+	account, known, err := s.account(ctx, tenant, login)
+	if err != nil {
 		return Session{}, err
 	}
-	known := err == nil
 	right, err := s.Hasher.Verify(ctx, account.Hash, password)
 	if err != nil {
+		return Session{}, err
+	}
+	// Read again: of many tries at once each counts those that ended before it.
+	if account, known, err = s.account(ctx, tenant, login); err != nil {
 		return Session{}, err
 	}
 	now := s.now()
@@ -73,6 +76,14 @@ func (s *Service) SignIn(ctx context.Context, tenant, login, password, device st
 		}
 	}
 	return s.newFamily(ctx, person, device)
+}
+
+func (s *Service) account(ctx context.Context, tenant, login string) (Account, bool, error) {
+	account, err := s.Accounts.Account(ctx, tenant, login)
+	if fault.KindOf(err) == fault.NotFound {
+		return Account{}, false, nil
+	}
+	return account, err == nil, err
 }
 
 // delay says how long an account waits after so many wrong tries in a row.

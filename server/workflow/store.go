@@ -113,14 +113,13 @@ type Rings struct {
 
 // Policy (政策) are the numbers a tenant may set.
 type Policy struct {
-	DecideDays   int    `bson:"decide_days" json:"decideDays"`     // accept or refuse, calendar days (R2)
-	ConcludeDays int    `bson:"conclude_days" json:"concludeDays"` // from acceptance (R6)
-	TaskHours    int    `bson:"task_hours" json:"taskHours"`       // default time for a task
-	PayDays      int    `bson:"pay_days" json:"payDays"`           // penalty, from receipt (R21)
-	RepeatHours  int    `bson:"repeat_hours" json:"repeatHours"`   // a repeated registration gets the code again
-	OpeningHours int    `bson:"opening_hours" json:"openingHours"` // longest life of an opening request
-	MaxItems     int    `bson:"max_items" json:"maxItems"`         // evidence items of a report
-	TermsURL     string `bson:"terms_url" json:"termsUrl"`
+	DecideDays   int `bson:"decide_days" json:"decideDays"`     // accept or refuse, calendar days (R2)
+	ConcludeDays int `bson:"conclude_days" json:"concludeDays"` // from acceptance (R6)
+	TaskHours    int `bson:"task_hours" json:"taskHours"`       // default time for a task
+	PayDays      int `bson:"pay_days" json:"payDays"`           // penalty, from receipt (R21)
+	RepeatHours  int `bson:"repeat_hours" json:"repeatHours"`   // a repeated registration gets the code again
+	OpeningHours int `bson:"opening_hours" json:"openingHours"` // longest life of an opening request
+	MaxItems     int `bson:"max_items" json:"maxItems"`         // evidence items of a report
 }
 
 // Account is how a person signs in. Its id is tenant:login.

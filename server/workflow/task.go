@@ -195,7 +195,8 @@ func (s *Service) SaveResult(ctx context.Context, call Call, id string, in TaskR
 			used = true
 			return nil, nil
 		})
-	if err != nil || !used {
+	// After a write was tried only a Fault says that it did not happen.
+	if !used || fault.KindOf(err) == fault.Conflict {
 		s.discard(ctx, st.items)
 	}
 	return out, err
