@@ -170,7 +170,7 @@ func (r *intake) Read(p []byte) (int, error) {
 	if r.err == nil {
 		r.err = r.alive()
 	}
-	if false {
+	if r.err != nil {
 		return 0, r.err
 	}
 	n, err := r.r.Read(p)
