@@ -1,0 +1,57 @@
+package mongostore
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/bson"
+	"go.mongodb.org/mongo-driver/mongo"
+
+	"gridwatch/server/fault"
+	"gridwatch/server/workflow"
+)
+
+// accounts keeps sign-ins (workflow.Accounts).
+type accounts struct{ db *mongo.Database }
+
+func (s accounts) Account(ctx context.Context, tenant, login string) (workflow.Account, error) {
+	return get[workflow.Account](ctx, s.db.Collection("account"), bson.M{"_id": accountID(tenant, login)})
+}
+
+func (s accounts) Failed(ctx context.Context, id string, failures int, until time.Time) error {
+	res, err := s.db.Collection("account").UpdateOne(ctx, bson.M{"_id": id},
+		bson.M{"$set": bson.M{"failures": failures, "until": until}})
+	if err == nil && res.MatchedCount == 0 {
+		return fault.Absent()
+	}
+	return translate("count failure", err)
+}
+
+func (s accounts) InsertFamily(ctx context.Context, f workflow.Family) error {
+	_, err := s.db.Collection("family").InsertOne(ctx, f)
+	return translate("insert family", err)
+}
+
+func (s accounts) Family(ctx context.Context, id string) (workflow.Family, error) {
+	return get[workflow.Family](ctx, s.db.Collection("family"), bson.M{"_id": id})
+}
+
+func (s accounts) TurnFamily(ctx context.Context, f workflow.Family, was int64) error {
+	res, err := s.db.Collection("family").ReplaceOne(ctx, bson.M{"_id": f.ID, "counter": was}, f)
+	if err == nil && res.MatchedCount == 0 {
+		return errStale
+	}
+	return translate("turn family", err)
+}
+
+// PutDevice gives a device to whoever signed in on it last.
+func (s accounts) PutDevice(ctx context.Context, d workflow.Device) error {
+	return put(ctx, s.db.Collection("device"), d.ID, nil, d)
+}
+
+func (s accounts) DropDevice(ctx context.Context, id, person string) error {
+	_, err := s.db.Collection("device").DeleteOne(ctx, bson.M{"_id": id, "person": person})
+	return translate("drop device", err)
+}
+
+func accountID(tenant, login string) string { return tenant + ":" + login }

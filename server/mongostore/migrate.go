@@ -1,0 +1,123 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/bson"
+	"go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/mongo/options"
+)
+
+// migrations are run in order, each at most once by its success, and never
+// backwards. Each may be run twice, by two processes that start together.
+func migrations() []func(context.Context, *mongo.Database) error {
+	return []func(context.Context, *mongo.Database) error{
+		collections,
+		slots,
+	}
+}
+
+// Migrate brings the database up to what this program needs.
+func (s *Store) Migrate(ctx context.Context) error {
+	done, err := s.migrated(ctx)
+	if err != nil {
+		return err
+	}
+	at, err := s.clock(ctx)
+	if err != nil {
+		return err
+	}
+	for i, migrate := range migrations()[min(done, len(migrations())):] {
+		version := done + i + 1
+		err := migrate(ctx, s.db)
+		for tries := 0; errors.Is(err, errBusy) && tries < 5; tries++ { // another process makes the same index
+			err = migrate(ctx, s.db)
+		}
+		if err != nil {
+			return fmt.Errorf("migration %d: %w", version, err)
+		}
+		_, err = s.db.Collection("migration").InsertOne(ctx, struct {
+			Version int       `bson:"_id"`
+			At      time.Time `bson:"at"`
+		}{version, at})
+		if err != nil && !mongo.IsDuplicateKeyError(err) {
+			return translate("note migration", err)
+		}
+	}
+	return nil
+}
+
+// migrated returns the number of the newest migration that was run.
+func (s *Store) migrated(ctx context.Context) (int, error) {
+	var newest struct {
+		Version int `bson:"_id"`
+	}
+	err := s.db.Collection("migration").FindOne(ctx, bson.M{}, options.FindOne().SetSort(bson.M{"_id": -1})).Decode(&newest)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return 0, nil
+	}
+	return newest.Version, translate("read migrations", err)
+}
+
+// collections makes every collection with its indexes. An index that begins
+// with what a list selects by and ends with (at, _id) lets the sort stream.
+func collections(ctx context.Context, db *mongo.Database) error {
+	record := func(name string, own ...mongo.IndexModel) collection {
+		return collection{name, append(own,
+			index("tenant", "state", "at", "_id"),
+			index("tenant", "at", "_id"),
+			mongo.IndexModel{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)})}
+	}
+	for _, c := range []collection{
+		record(reportKind, index("receipt"), index("tenant", "evidence.digest")),
+		record(taskKind, index("tenant", "assigned", "at", "_id"), index("tenant", "cause", "at", "_id")),
+		record(visitKind, index("tenant", "cause", "at", "_id")),
+		record(hazardKind, index("tenant", "cause", "at", "_id"), index("tenant", "visit", "at", "_id")),
+		record(penaltyKind, index("tenant", "cause", "at", "_id"), index("tenant", "visit", "at", "_id")),
+		record(awardKind, index("tenant", "report", "at", "_id")),
+		record(openingKind, index("tenant", "report", "at", "_id")),
+		{"event", nil},
+		{"envelope", nil},
+		{"tenant", nil},
+		{"area", []mongo.IndexModel{index("tenant", "set", "n")}},
+		{"grid", []mongo.IndexModel{index("tenant", "set", "n")}},
+		{"person", []mongo.IndexModel{index("tenant", "posts.role")}},
+		{"account", []mongo.IndexModel{index("tenant", "person")}},
+		{"family", []mongo.IndexModel{{Keys: ascending("expires"), Options: options.Index().SetExpireAfterSeconds(0)}}},
+		{"device", []mongo.IndexModel{index("tenant", "person")}},
+		{"outbox", []mongo.IndexModel{index("slot", "not_before", "_id"), index("not_before", "slot")}},
+		{"slot", nil},
+		{"ledger", []mongo.IndexModel{
+			index("tenant", "unit", "year", "n"),
+			{Keys: ascending("tenant", "award", "step"), Options: options.Index().SetUnique(true).SetName(awardStep)},
+		}},
+	} {
+		if err := c.create(ctx, db); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type collection struct {
+	name    string
+	indexes []mongo.IndexModel
+}
+
+func (c collection) create(ctx context.Context, db *mongo.Database) error {
+	err := db.CreateCollection(ctx, c.name)
+	var server mongo.ServerError
+	if err != nil && (!errors.As(err, &server) || !server.HasErrorCode(namespaceExists)) {
+		return translate("create "+c.name, err)
+	}
+	if len(c.indexes) == 0 {
+		return nil
+	}
+	_, err = db.Collection(c.name).Indexes().CreateMany(ctx, c.indexes)
+	return translate("index "+c.name, err)
+}
+
+func index(names ...string) mongo.IndexModel { return mongo.IndexModel{Keys: ascending(names...)} }

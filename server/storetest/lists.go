@@ -1,0 +1,122 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/mongostore"
+	"gridwatch/server/workflow"
+)
+
+func filters(t *testing.T, s *mongostore.Store) {
+	t.Helper()
+	ctx := t.Context()
+	for i, area := range []string{"220182000000", "220182103000", "220182103001001", "220182104001001", "220183001001001"} {
+		task := newTask(t, "county", fmt.Sprint(i), start())
+		task.Area, task.Cause = area, fmt.Sprint("report", i%2)
+		task.Assigned = []string{fmt.Sprint("person", i), "all"}
+		if i > 2 {
+			task.State = casefile.TaskSeen
+		}
+		if i > 3 {
+			task.State = casefile.TaskDone
+		}
+		ok(t, s.Tasks.Insert(ctx, task))
+	}
+	for name, row := range map[string]struct {
+		q    workflow.Query
+		want []string
+	}{
+		"tenant":             {workflow.Query{}, []string{"0", "1", "2", "3", "4"}},
+		"state":              {workflow.Query{States: []casefile.State{casefile.TaskSeen}}, []string{"3"}},
+		"states":             {workflow.Query{States: []casefile.State{casefile.TaskSeen, casefile.TaskAssigned}}, []string{"0", "1", "2", "3"}},
+		"province":           {workflow.Query{Area: "220000000000"}, []string{"0", "1", "2", "3", "4"}},
+		"county":             {workflow.Query{Area: "220182000000"}, []string{"0", "1", "2", "3"}},
+		"township":           {workflow.Query{Area: "220182103000"}, []string{"1", "2"}},
+		"grid":               {workflow.Query{Area: "220182104001001"}, []string{"3"}},
+		"assigned":           {workflow.Query{Assigned: "person2"}, []string{"2"}},
+		"assigned to many":   {workflow.Query{Assigned: "all"}, []string{"0", "1", "2", "3", "4"}},
+		"cause":              {workflow.Query{Cause: "report1"}, []string{"1", "3"}},
+		"cause, area, state": {workflow.Query{Cause: "report0", Area: "220182000000", States: []casefile.State{casefile.TaskAssigned}}, []string{"0", "2"}},
+		"limit":              {workflow.Query{Limit: 2}, []string{"0", "1"}},
+		"nothing":            {workflow.Query{Cause: "none"}, nil},
+	} {
+		row.q.Tenant = "county"
+		var got []string
+		for _, task := range must[[]casefile.Task](t)(s.Tasks.List(ctx, row.q)) {
+			got = append(got, task.ID)
+		}
+		same(t, name, got, row.want)
+	}
+
+	head := newTask(t, "county", "x", start()).Head
+	ok(t, s.Awards.Insert(ctx, &casefile.Award{Head: head, Report: "r"}))
+	ok(t, s.Openings.Insert(ctx, &casefile.Opening{Head: head, Report: "r"}))
+	ok(t, s.Visits.Insert(ctx, &casefile.Visit{Head: head, Cause: "r"}))
+	ok(t, s.Hazards.Insert(ctx, &casefile.Hazard{Head: head, Visit: "v", Cause: "r"}))
+	ok(t, s.Penalties.Insert(ctx, &casefile.Penalty{Head: head, Visit: "v", Cause: "r"}))
+	for _, wrong := range []bool{false, true} {
+		report := workflow.Query{Tenant: "county", Report: "r"}
+		visit := workflow.Query{Tenant: "county", Visit: "v"}
+		cause := workflow.Query{Tenant: "county", Cause: "r"}
+		want := 1
+		if wrong {
+			report.Report, visit.Visit, cause.Cause, want = "no", "no", "no", 0
+		}
+		same(t, "awards of a report", len(must[[]casefile.Award](t)(s.Awards.List(ctx, report))), want)
+		same(t, "openings of a report", len(must[[]casefile.Opening](t)(s.Openings.List(ctx, report))), want)
+		same(t, "visits of a cause", len(must[[]casefile.Visit](t)(s.Visits.List(ctx, cause))), want)
+		same(t, "hazards of a visit", len(must[[]casefile.Hazard](t)(s.Hazards.List(ctx, visit))), want)
+		same(t, "penalties of a visit", len(must[[]casefile.Penalty](t)(s.Penalties.List(ctx, visit))), want)
+		same(t, "penalties of a cause", len(must[[]casefile.Penalty](t)(s.Penalties.List(ctx, cause))), want)
+	}
+}
+
+// pages walks a list whose times tie, and must meet each record once, in order.
+func pages(t *testing.T, s *mongostore.Store) {
+	t.Helper()
+	type place struct {
+		At time.Time
+		ID string
+	}
+	var want []place
+	for i := range 40 {
+		at := start().Add(time.Duration(i/7) * time.Minute)
+		task := newTask(t, "county", fmt.Sprintf("%02x", i*89%251), at)
+		if i%2 == 1 {
+			task.State = casefile.TaskDone
+		}
+		ok(t, s.Tasks.Insert(t.Context(), task))
+		want = append(want, place{at, task.ID})
+	}
+	slices.SortFunc(want, func(a, b place) int {
+		if c := a.At.Compare(b.At); c != 0 {
+			return c
+		}
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	for name, states := range map[string][]casefile.State{
+		"all": nil, "two states": {casefile.TaskDone, casefile.TaskAssigned},
+	} {
+		var got []place
+		q := workflow.Query{Tenant: "county", States: states, Limit: 3}
+		for {
+			page := must[[]casefile.Task](t)(s.Tasks.List(t.Context(), q))
+			if len(page) == 0 {
+				break
+			}
+			for _, task := range page {
+				got = append(got, place{task.At, task.ID})
+			}
+			last := page[len(page)-1]
+			q.After = workflow.Cursor{At: last.At, ID: last.ID}
+		}
+		same(t, name, got, want)
+	}
+}

@@ -1,0 +1,96 @@
+// Package storetest gives a test a database of its own, and holds the suite
+// that what stores records must pass.
+package storetest
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gridwatch/server/mongostore"
+)
+
+const variable = "GRID_MONGO_URI"
+
+// Open returns a migrated store in a new database, which is dropped when the
+// test ends. The engine is that of GRID_TEST_MONGO_URI, of GRID_MONGO_URI, or
+// the local stack's; the test fails if there is none.
+func Open(tb testing.TB) *mongostore.Store {
+	tb.Helper()
+	store := connect(tb, name())
+	if err := store.Migrate(tb.Context()); err != nil {
+		tb.Fatalf("migrate: %v", err)
+	}
+	return store
+}
+
+// connect opens a database that is dropped when the test ends.
+func connect(tb testing.TB, database string) *mongostore.Store {
+	tb.Helper()
+	config := mongostore.Config{
+		URI: uri(tb), Database: database, Timeout: 30 * time.Second,
+		Now: time.Now, //nolint:forbidigo // the rim of a test
+	}
+	store, err := mongostore.Open(tb.Context(), config)
+	if err != nil {
+		tb.Fatalf("open the database: %v; run: make stack-up", err)
+	}
+	tb.Cleanup(func() {
+		ctx := context.WithoutCancel(tb.Context())
+		if err := store.Drop(ctx); err != nil {
+			tb.Errorf("drop the database: %v", err)
+		}
+		if err := store.Close(ctx); err != nil {
+			tb.Errorf("close the database: %v", err)
+		}
+	})
+	return store
+}
+
+func uri(tb testing.TB) string {
+	tb.Helper()
+	for _, name := range []string{"GRID_TEST_MONGO_URI", variable} {
+		if uri := os.Getenv(name); uri != "" { //nolint:forbidigo // the rim of a test
+			return uri
+		}
+	}
+	file, err := os.Open(filepath.Join(root(tb), ".stack", "env"))
+	if err != nil {
+		tb.Fatal("there is no database engine; run: make stack-up")
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), "export "+variable+"="); ok {
+			return strings.Trim(value, "'")
+		}
+	}
+	tb.Fatalf("the local stack names no %s; run: make stack-up", variable)
+	return ""
+}
+
+// root is the folder of go.mod.
+func root(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			tb.Fatal("the test runs outside the module")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// name is that of a database no other test has.
+func name() string { return "test_" + strings.ToLower(rand.Text()) }
