@@ -16,7 +16,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	blobtest.Run(t, func(tb testing.TB) media.Objects { return blobtest.Open(tb) })
+	blobtest.Run(t, func(tb testing.TB) media.Objects {
+		tb.Helper()
+		return blobtest.Open(tb)
+	})
 }
 
 func TestOpenRefusesAddresses(t *testing.T) {

@@ -220,9 +220,9 @@ func stopsListing(t *testing.T, s media.Objects) {
 func isWhole(t *testing.T, s media.Objects) {
 	const writers = 16
 	var group sync.WaitGroup
-	for i := range writers {
+	for i := range byte(writers) {
 		group.Go(func() {
-			body := bytes.Repeat([]byte{byte(i)}, 100_000)
+			body := bytes.Repeat([]byte{i}, 100_000)
 			if err := errors.Join(s.Put(t.Context(), "same", body), s.Put(t.Context(), fmt.Sprint(i), body)); err != nil {
 				t.Error(err)
 			}
@@ -233,8 +233,8 @@ func isWhole(t *testing.T, s media.Objects) {
 	if len(same) != 100_000 || !bytes.Equal(same, bytes.Repeat(same[:1], len(same))) {
 		t.Error("the contested object is not that of one writer")
 	}
-	for i := range writers {
-		if got := get(t, s, fmt.Sprint(i)); !bytes.Equal(got, bytes.Repeat([]byte{byte(i)}, 100_000)) {
+	for i := range byte(writers) {
+		if got := get(t, s, fmt.Sprint(i)); !bytes.Equal(got, bytes.Repeat([]byte{i}, 100_000)) {
 			t.Errorf("object %d has other bytes than were put", i)
 		}
 	}
