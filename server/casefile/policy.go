@@ -102,6 +102,7 @@ const (
 	ReportRead    Action = "report.read"
 	ReportDecide  Action = "report.decide" // accept, refuse, target, brief, assign, release, reply
 	ReportSign    Action = "report.sign"   // conclude
+	ReportBrief   Action = "report.brief"  // read what the desk made of it, nothing of the sender's
 	TaskCreate    Action = "task.create"
 	TaskOversee   Action = "task.oversee"
 	TaskWork      Action = "task.work" // list, see, acknowledge, result
@@ -123,6 +124,7 @@ const (
 	OpeningRead   Action = "opening.read"
 	OpeningPeel   Action = "opening.peel"   // ring B
 	OpeningFinish Action = "opening.finish" // ring A
+	OpeningDeny   Action = "opening.deny"   // either ring
 )
 
 // policy is the table. Order of rows: surfaces of workflow.md.
@@ -139,6 +141,7 @@ var policy = map[Action][]rule{
 	ReportRead:   {{ofArea, []Role{DeskOfficer}}},
 	ReportDecide: {{ofArea, []Role{DeskOfficer}}},
 	ReportSign:   {{ofArea, []Role{Leader}}},
+	ReportBrief:  {{ofArea, []Role{Leader, RewardOfficer, DeskOfficer}}},
 
 	TaskCreate:  {{ofArea, []Role{TownshipOfficer, DeskOfficer}}},
 	TaskOversee: {{ofArea, []Role{TownshipOfficer, DeskOfficer}}},
@@ -166,4 +169,5 @@ var policy = map[Action][]rule{
 	OpeningRead:   {{ofTenant, []Role{RewardOfficer, IdentityOfficer, SealLeader}}},
 	OpeningPeel:   {{ofTenant, []Role{SealLeader}}},
 	OpeningFinish: {{ofTenant, []Role{IdentityOfficer}}},
+	OpeningDeny:   {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
 }
