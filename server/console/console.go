@@ -1,0 +1,103 @@
+// Package console is the surface of the offices: desk and township,
+// enforcement, leaders, reward and custody.
+//
+// A handler decodes, calls one use case and returns a value. What a role sees
+// of a record is said by the view types, one file a noun: a field that a view
+// does not name does not leave the server.
+package console
+
+import (
+	"net/http"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/web"
+	"gridwatch/server/workflow"
+)
+
+// Deps is everything the surface needs.
+type Deps struct {
+	Service *workflow.Service
+}
+
+// maxLong is the most bytes of a body that holds lists of texts.
+const maxLong = 256 << 10
+
+// Routes is the route table. A POST without a schema has no body.
+func Routes(d Deps) []web.Route {
+	s := d.Service
+	return []web.Route{
+		get("/v1/office/reports", casefile.ReportList, list(casefile.ReportMoves, s.Queue, newQueued)),
+		get("/v1/office/reports/:id", casefile.ReportRead, read(s.ReadReport, newDeskReport)),
+		get("/v1/office/reports/:id/brief", casefile.ReportBrief, read(s.ReadBrief, newBrief)),
+		get("/v1/office/reports/:id/assignees", casefile.ReportRead, assignees(s)),
+		download("/v1/office/reports/:id/evidence/:item", casefile.ReportRead, evidence(s, false)),
+		download("/v1/office/reports/:id/evidence/:item/original", casefile.ReportRead, evidence(s, true)),
+		post("/v1/office/reports/:id/accept", casefile.ReportDecide, "", move(s.AcceptReport)),
+		post("/v1/office/reports/:id/refuse", casefile.ReportDecide, "office-refusal", change(s.RefuseReport)),
+		post("/v1/office/reports/:id/target", casefile.ReportDecide, "office-target", change(s.ConfirmTarget)),
+		post("/v1/office/reports/:id/brief", casefile.ReportDecide, "office-brief", change(s.WriteBrief)),
+		post("/v1/office/reports/:id/evidence/:item/release", casefile.ReportDecide, "", release(s)),
+		post("/v1/office/reports/:id/assign", casefile.ReportDecide, "office-assignment", change(s.AssignCheck)),
+		post("/v1/office/reports/:id/inspection", casefile.ReportDecide, "office-assignment", change(s.AssignInspection)),
+		post("/v1/office/reports/:id/conclude", casefile.ReportSign, "office-conclusion", change(s.ConcludeReport)),
+		post("/v1/office/reports/:id/reply", casefile.ReportDecide, "office-reply", change(s.ReplyToReporter)),
+
+		get("/v1/office/tasks", casefile.TaskOversee, list(casefile.TaskMoves, s.OverseeTasks, newTaskRow)),
+		post("/v1/office/tasks", casefile.TaskCreate, "office-task", create(s.CreatePatrol)),
+		get("/v1/office/tasks/:id", casefile.TaskOversee, read(s.ReadTask, newTask)),
+
+		post("/v1/office/inspections", casefile.VisitFile, "office-inspection", create(s.FileInspection)),
+		get("/v1/office/inspections/:id", casefile.VisitRead, read(s.ReadInspection, newInspection)),
+		post("/v1/office/inspections/:id/sign", casefile.VisitFile, "", move(s.SignInspection)),
+
+		post("/v1/office/hazards", casefile.HazardWork, "office-hazard", create(s.FindHazard)),
+		get("/v1/office/hazards/:id", casefile.HazardRead, read(s.ReadHazard, newHazard)),
+		post("/v1/office/hazards/:id/triage", casefile.HazardWork, "office-triage", change(s.TriageHazard)),
+		post("/v1/office/hazards/:id/order", casefile.HazardWork, "office-order", change(s.OrderRectification)),
+		post("/v1/office/hazards/:id/start", casefile.HazardWork, "", move(s.StartRectification)),
+		post("/v1/office/hazards/:id/claim-done", casefile.HazardWork, "office-proof", field(s.ClaimRectified, proof.text)),
+		post("/v1/office/hazards/:id/recheck", casefile.HazardWork, "office-recheck", field(s.Recheck, recheck.passed)),
+
+		post("/v1/office/penalties", casefile.PenaltyWork, "office-penalty", filePenalty(s)),
+		get("/v1/office/penalties/:id", casefile.PenaltyRead, read(s.ReadPenalty, newPenalty)),
+		post("/v1/office/penalties/:id/notice", casefile.PenaltyWork, "office-notice", change(s.GivePenaltyNotice)),
+		post("/v1/office/penalties/:id/decide", casefile.PenaltySign, "office-decision", change(s.DecidePenalty)),
+		post("/v1/office/penalties/:id/serve", casefile.PenaltyWork, "", move(s.ServePenalty)),
+		post("/v1/office/penalties/:id/payments", casefile.PenaltyWork, "office-payment", change(s.PayPenalty)),
+
+		post("/v1/office/awards", casefile.AwardDraft, "office-award", create(s.DraftAward)),
+		get("/v1/office/awards/:id", casefile.AwardRead, read(s.ReadAward, newAward)),
+		post("/v1/office/awards/:id/review", casefile.AwardReview, "", move(s.ReviewAward)),
+		post("/v1/office/awards/:id/return", casefile.AwardApprove, "office-reason", field(s.ReturnAward, reason.code)),
+		post("/v1/office/awards/:id/approve", casefile.AwardApprove, "", move(s.ApproveAward)),
+		post("/v1/office/awards/:id/file", casefile.AwardDraft, "office-filing", field(s.FileAward, filing.reference)),
+		post("/v1/office/awards/:id/notify", casefile.AwardDraft, "", move(s.NotifyAward)),
+		post("/v1/office/awards/:id/pay", casefile.AwardPay, "", move(s.PayAward)),
+		post("/v1/office/awards/:id/paid", casefile.AwardPay, "office-ticket", field(s.AwardPaid, ticket.number)),
+		post("/v1/office/awards/:id/failed", casefile.AwardPay, "office-reason", field(s.AwardPayFailed, reason.code)),
+		post("/v1/office/awards/:id/retry", casefile.AwardPay, "", move(s.RetryAward)),
+
+		get("/v1/office/budgets/:year", casefile.BudgetRead, readBudget(s)),
+		allocation(s),
+
+		get("/v1/custody/openings", casefile.OpeningRead, list(casefile.OpeningMoves, s.ListOpenings, newOpening)),
+		post("/v1/custody/openings", casefile.OpeningAsk, "custody-request", create(s.AskOpening)),
+		get("/v1/custody/openings/:id", casefile.OpeningRead, read(s.ReadOpening, newOpeningTurn)),
+		post("/v1/custody/openings/:id/key", casefile.OpeningFinish, "custody-key", field(s.KeyOpening, onceKey.recipient)),
+		post("/v1/custody/openings/:id/layer", casefile.OpeningPeel, "custody-layer", change(s.PeelOpening)),
+		post("/v1/custody/openings/:id/outcome", casefile.OpeningFinish, "custody-outcome", change(s.FinishOpening)),
+		post("/v1/custody/openings/:id/deny", casefile.OpeningDeny, "custody-denial", field(s.DenyOpening, denial.text)),
+	}
+}
+
+func get(path string, action casefile.Action, handle web.Handler) web.Route {
+	return web.Route{Method: http.MethodGet, Path: path, Action: action, Handle: handle}
+}
+
+func download(path string, action casefile.Action, handle web.Handler) web.Route {
+	return web.Route{Method: http.MethodGet, Path: path, Action: action, Download: true, Handle: handle}
+}
+
+func post(path string, action casefile.Action, schema string, handle web.Handler) web.Route {
+	return web.Route{Method: http.MethodPost, Path: path, Action: action, Body: schema, MaxBody: maxLong, Command: true, Handle: handle}
+}

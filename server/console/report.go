@@ -1,0 +1,182 @@
+package console
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/web"
+	"gridwatch/server/workflow"
+)
+
+// queued is a report in the desk's queue.
+type queued struct {
+	head
+
+	Number       string    `json:"number"`
+	Channel      string    `json:"channel"`
+	RegisteredAt time.Time `json:"registeredAt"`
+	DecideBy     time.Time `json:"decideBy,omitzero"`
+	ConcludeBy   time.Time `json:"concludeBy,omitzero"`
+	Grid         string    `json:"grid"`
+	TargetName   string    `json:"targetName"`
+	Allegations  int       `json:"allegations"`
+	Evidence     int       `json:"evidence"`
+}
+
+func newQueued(r *casefile.Report) queued {
+	return queued{
+		head: newHead(&r.Head), Number: r.Number, Channel: r.Channel, RegisteredAt: r.At, DecideBy: r.DecideBy, ConcludeBy: r.ConcludeBy,
+		Grid: r.Target.Grid, TargetName: r.Target.Name, Allegations: len(r.Allegations), Evidence: len(r.Evidence),
+	}
+}
+
+// deskReport is all of a report but who sent it. Only the desk sees it.
+type deskReport struct {
+	queued
+
+	Area        string           `json:"area"`
+	Mode        casefile.Mode    `json:"mode"`
+	Narrative   string           `json:"narrative"`
+	Allegations []deskAllegation `json:"allegations"`
+	TargetText  string           `json:"targetText"`
+	Target      target           `json:"target"`
+	Stood       *place           `json:"stood,omitempty"`
+	Evidence    []deskEvidence   `json:"evidence"`
+	Brief       string           `json:"brief"`
+	Refusal     string           `json:"refusal,omitempty"` // reason code
+	Tasks       []string         `json:"tasks"`
+	Conclusion  *conclusion      `json:"conclusion,omitempty"`
+	Reply       *casefile.Reply  `json:"reply,omitempty"`
+	Timeline    []event          `json:"timeline"`
+}
+
+type deskAllegation struct {
+	allegation
+
+	Text string `json:"text"` // the sender's wording
+}
+
+type target struct {
+	Place     *place    `json:"place,omitempty"`
+	Grid      string    `json:"grid"`
+	Name      string    `json:"name"`
+	Confirmed time.Time `json:"confirmedAt,omitzero"`
+}
+
+type deskEvidence struct {
+	ID    string                 `json:"id"`
+	N     int                    `json:"n"` // from 1
+	Kind  string                 `json:"kind"`
+	State casefile.EvidenceState `json:"state"`
+	casefile.EvidenceFacts
+}
+
+type conclusion struct {
+	Record   string    `json:"record"`
+	SignedBy string    `json:"signedBy"`
+	SignedAt time.Time `json:"signedAt"`
+}
+
+func newDeskReport(_ *web.Request, r workflow.DeskReport) deskReport {
+	out := deskReport{
+		queued: newQueued(&r.Report), Area: r.Area, Mode: r.Body.Mode, Narrative: r.Body.Narrative, TargetText: r.Body.Target,
+		Target: target{Place: newPlace(r.Target.Place), Grid: r.Target.Grid, Name: r.Target.Name, Confirmed: r.Target.Confirmed},
+		Brief:  r.Brief, Refusal: r.Refusal.Reason, Tasks: whole(r.Tasks), Evidence: []deskEvidence{}, Timeline: newTimeline(r.Timeline),
+		Allegations: each(r.Allegations, func(a casefile.Allegation) deskAllegation {
+			return deskAllegation{allegation: newAllegation(a), Text: r.Body.Wording[a.ID]}
+		}),
+	}
+	if r.Body.Stood != nil {
+		out.Stood = newPlace(*r.Body.Stood)
+	}
+	for i, facts := range r.Facts {
+		item := r.Evidence[i]
+		out.Evidence = append(out.Evidence, deskEvidence{ID: item.ID, N: i + 1, Kind: item.Kind, State: item.State, EvidenceFacts: facts})
+	}
+	if !r.Conclusion.SignedAt.IsZero() {
+		c := conclusion(r.Conclusion)
+		out.Conclusion = &c
+	}
+	if !r.Reply.At.IsZero() {
+		out.Reply = &r.Reply
+	}
+	return out
+}
+
+// brief is a report as who signs and rewards sees it: the desk's words, and
+// nothing of what was sent or when (confidentiality 6).
+type brief struct {
+	head
+
+	Number      string       `json:"number"`
+	Brief       string       `json:"brief"`
+	Allegations []allegation `json:"allegations"`
+	TargetName  string       `json:"targetName"`
+	Grid        string       `json:"grid"`
+}
+
+type allegation struct {
+	ID      string           `json:"id"`
+	Matter  casefile.Matter  `json:"matter"`
+	Brief   string           `json:"brief"`
+	Finding casefile.Finding `json:"finding,omitempty"`
+}
+
+func newAllegation(a casefile.Allegation) allegation { return allegation(a) }
+
+func newBrief(_ *web.Request, r *casefile.Report) brief {
+	return brief{
+		head: newHead(&r.Head), Number: r.Number, Brief: r.Brief, Allegations: each(r.Allegations, newAllegation),
+		TargetName: r.Target.Name, Grid: r.Target.Grid,
+	}
+}
+
+// assignee is an inspector who could take a task.
+type assignee struct {
+	Person string `json:"person"`
+	Label  string `json:"label"`
+	Own    bool   `json:"own"`  // the target lies in the inspector's own grid or village
+	Open   int    `json:"open"` // tasks not done
+}
+
+// assignees serves GET /v1/office/reports/:id/assignees, best first.
+func assignees(s *workflow.Service) web.Handler {
+	return func(q *web.Request) (web.Reply, error) {
+		found, err := s.SuggestAssignees(q.Context(), q.Actor, q.Param("id"))
+		return web.Reply{Body: web.Page[assignee]{Items: each(found, newAssignee)}}, err
+	}
+}
+
+func newAssignee(a workflow.Assignee) assignee {
+	return assignee{Person: a.Person.ID, Label: a.Person.Label, Own: a.Own, Open: a.Open}
+}
+
+// evidence serves GET /v1/office/reports/:id/evidence/:item, the copy that was
+// released, and …/original.
+func evidence(s *workflow.Service, original bool) web.Handler {
+	return func(q *web.Request) (web.Reply, error) {
+		file, err := s.ReportEvidence(q.Context(), q.Actor, q.Param("id"), q.Param("item"), original)
+		if err != nil {
+			return web.Reply{}, err
+		}
+		name := q.Param("item") + "." + strings.TrimPrefix(file.Type, "image/")
+		return web.Reply{Stream: &web.Stream{ReadCloser: file.ReadCloser, Size: file.Size, Type: file.Type, Name: name}}, nil
+	}
+}
+
+// release serves POST /v1/office/reports/:id/evidence/:item/release. The item
+// stands for the body, so that a key is not taken for another item's.
+func release(s *workflow.Service) web.Handler {
+	return func(q *web.Request) (web.Reply, error) {
+		c, err := call(q)
+		if err != nil {
+			return web.Reply{}, err
+		}
+		if c.Body, err = json.Marshal(q.Param("item")); err != nil {
+			return web.Reply{}, err
+		}
+		return answer(s.ReleaseEvidence(q.Context(), c, q.Param("id"), q.Param("item")))
+	}
+}

@@ -1,0 +1,75 @@
+package console
+
+import (
+	"slices"
+	"time"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/web"
+)
+
+// taskRow is a task in a list.
+type taskRow struct {
+	head
+
+	Kind      casefile.TaskKind `json:"kind"`
+	PlaceName string            `json:"placeName"`
+	Area      string            `json:"area"`
+	Assigned  []string          `json:"assigned"`
+	Due       time.Time         `json:"due"`
+}
+
+func newTaskRow(t *casefile.Task) taskRow {
+	return taskRow{
+		head: newHead(&t.Head), Kind: t.Kind, PlaceName: t.PlaceName, Area: t.Area, Assigned: whole(t.Assigned), Due: t.Due,
+	}
+}
+
+// task is a task as who oversees it sees it. Cause, and who assigned it, are
+// for the desk only: to all others every patrol is like any other.
+type task struct {
+	taskRow
+
+	Place    *place          `json:"place"`
+	Brief    string          `json:"brief"`
+	Items    []casefile.Item `json:"items"`
+	Result   *result         `json:"result,omitempty"`
+	Cause    string          `json:"cause,omitempty"`
+	Timeline []event         `json:"timeline"`
+}
+
+// result is what was found at the place.
+type result struct {
+	At         time.Time              `json:"at"`
+	Findings   []casefile.ItemFinding `json:"findings"`
+	Note       string                 `json:"note"`
+	Position   *place                 `json:"position"`
+	InGrid     bool                   `json:"inGrid"`
+	DistanceM  float64                `json:"distanceM"` // metres from the target
+	WhyOutside string                 `json:"whyOutside,omitempty"`
+	Evidence   []resultEvidence       `json:"evidence"`
+}
+
+type resultEvidence struct {
+	ID   string `json:"id"`
+	Kind string `json:"kind"`
+}
+
+func newTask(q *web.Request, t *casefile.Task) task {
+	out := task{
+		taskRow: newTaskRow(t), Place: newPlace(t.Place), Brief: t.Brief, Items: whole(t.Items), Timeline: newTimeline(t.Timeline),
+	}
+	if q.Actor.May(casefile.ReportRead, t.Subject()) {
+		out.Cause = t.Cause
+	} else {
+		out.Timeline = slices.DeleteFunc(out.Timeline, func(e event) bool { return e.From == casefile.New })
+	}
+	if r := t.Result; r != nil {
+		out.Result = &result{
+			At: r.At, Findings: whole(r.Findings), Note: r.Note, Position: newPlace(r.Position), InGrid: r.InGrid, DistanceM: r.DistanceM,
+			WhyOutside: r.WhyOutside,
+			Evidence:   each(r.Evidence, func(e casefile.Evidence) resultEvidence { return resultEvidence{ID: e.ID, Kind: e.Kind} }),
+		}
+	}
+	return out
+}
