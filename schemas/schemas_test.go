@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -95,8 +96,8 @@ func TestBodies(t *testing.T) {
 				if strings.Contains(v.EN+v.ZH, "%!") || strings.Contains(v.EN, "%v") || v.EN == "" || v.ZH == "" {
 					t.Errorf("text of %s is %q, %q", v.Code, v.EN, v.ZH)
 				}
-				if raw, err := json.Marshal(v); err != nil || strings.Contains(string(raw), "secretName") || strings.Contains(string(raw), "张三") {
-					t.Errorf("got %s (%v), want nothing of what was sent in it", raw, err)
+				if said := fmt.Sprint(v.Field, v.Code, v.Want, v.EN, v.ZH); strings.Contains(said, "secretName") || strings.Contains(said, "张三") {
+					t.Errorf("got %s, want nothing of what was sent in it", said)
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime/multipart"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +63,7 @@ func TestBodies(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			got := r.ask("POST", tt.path, tt.body, tt.headers...)
 			if got.status != tt.status || (tt.code != "" && !strings.Contains(got.body, `"code":"`+tt.code+`"`)) || got.close != tt.closes {
 				t.Errorf("got %d %s, closes %v; want %d %s, %v", got.status, got.body, got.close, tt.status, tt.code, tt.closes)
@@ -89,13 +89,8 @@ func TestRestOfABody(t *testing.T) {
 		write(t, c, "GET /v1/public/demo/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 		in := bufio.NewReader(c)
 		for _, want := range []int{401, 200} {
-			res, err := http.ReadResponse(in, nil)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			_, _ = io.Copy(io.Discard, res.Body)
-			if res.StatusCode != want {
-				t.Errorf("%s: got %d, want %d", name, res.StatusCode, want)
+			if got := readAnswer(t, in); got.status != want {
+				t.Errorf("%s: got %d, want %d", name, got.status, want)
 			}
 		}
 	}
@@ -161,23 +156,14 @@ func TestSlowBody(t *testing.T) {
 		write(t, c, strings.Repeat("x", piece))
 	}
 	in := bufio.NewReader(c)
-	res, err := http.ReadResponse(in, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = io.Copy(io.Discard, res.Body)
-	if took := time.Since(began); res.StatusCode != 200 || took < stall {
-		t.Errorf("got %d after %v, want 200 after more than %v", res.StatusCode, took, stall)
+	got := readAnswer(t, in)
+	if took := time.Since(began); got.status != 200 || took < stall {
+		t.Errorf("got %d after %v, want 200 after more than %v", got.status, took, stall)
 	}
 
 	write(t, c, "POST /v1/up HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", 9000))
-	res, err = http.ReadResponse(in, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, _ := io.ReadAll(res.Body)
-	if res.StatusCode != 408 || !res.Close || !strings.Contains(string(text), "body.stalled") {
-		t.Errorf("got %d %s, want it cut", res.StatusCode, text)
+	if got = readAnswer(t, in); got.status != 408 || !got.close || got.code() != "body.stalled" {
+		t.Errorf("got %d %s, want it cut", got.status, got.body)
 	}
 	if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v, want the connection closed", err)

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // its handlers are mounted below, on loopback only; the default mux is not served
+	"net/http/pprof" // mounted below, on loopback only; the default mux is not served
 	"sync"
 	"time"
 

@@ -206,7 +206,7 @@ func TestTLS(t *testing.T) {
 	}
 	_, _ = io.Copy(io.Discard, res.Body)
 	_ = res.Body.Close()
-	if res.StatusCode != 404 {
+	if res.StatusCode != http.StatusNotFound {
 		t.Errorf("got %d", res.StatusCode)
 	}
 	transport.CloseIdleConnections()

@@ -75,7 +75,7 @@ func (q *Request) NextPart() (*multipart.Part, error) {
 	switch {
 	case err == nil:
 		return part, nil
-	case errors.Is(err, io.EOF) && err == io.EOF: //nolint:errorlint // a wrapped io.EOF is a body cut off
+	case err == io.EOF: // a wrapped one is a body cut off
 		return nil, io.EOF
 	case errors.As(err, &f):
 		return nil, f
@@ -194,12 +194,12 @@ func (q *Request) accept() error {
 	return validate(q.route.Body, raw)
 }
 
-// invalidBody is a body that its schema refuses.
-type invalidBody struct{ violations []schemas.Violation }
+// bodyError is a body that its schema refuses.
+type bodyError struct{ violations []schemas.Violation }
 
-func (e *invalidBody) Error() string { return "body.invalid" }
+func (e *bodyError) Error() string { return "body.invalid" }
 
-func (e *invalidBody) fault() *fault.Fault {
+func (e *bodyError) fault() *fault.Fault {
 	return fault.New(fault.Invalid, "body.invalid", "the body is not as its schema says; see errors")
 }
 
@@ -209,7 +209,7 @@ func validate(schema string, raw []byte) error {
 		return fmt.Errorf("validate body: %w", err)
 	}
 	if len(found) > 0 {
-		return &invalidBody{found}
+		return &bodyError{found}
 	}
 	return nil
 }

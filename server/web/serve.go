@@ -168,7 +168,7 @@ func (s *Server) notRouted(c *fiber.Ctx, err error) error {
 // the log only.
 func (s *Server) fail(ctx context.Context, c *fiber.Ctx, route string, err error) {
 	lang := languageOf(c)
-	var bad *invalidBody
+	var bad *bodyError
 	var f *fault.Fault
 	switch {
 	case errors.As(err, &bad):

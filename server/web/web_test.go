@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
@@ -175,14 +176,30 @@ func (r *rig) ask(method, path string, body io.Reader, headers ...string) answer
 		r.t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
+	return read(r.t, res)
+}
+
+func read(t *testing.T, res *http.Response) answer {
+	t.Helper()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return answer{res.StatusCode, res.Header, string(text), res.Close}
 }
 
-// raw sends bytes over a socket and reads until the server hangs up or the deadline.
+// readAnswer reads a response off a socket.
+func readAnswer(t *testing.T, in *bufio.Reader) answer {
+	t.Helper()
+	res, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	return read(t, res)
+}
+
+// dial opens a socket to write requests on by hand.
 func (r *rig) dial() net.Conn {
 	r.t.Helper()
 	c, err := new(net.Dialer).DialContext(r.t.Context(), "tcp", r.addr)
