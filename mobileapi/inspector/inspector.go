@@ -1,0 +1,133 @@
+// Package inspector serves field staff: the tasks given to them and what they
+// find. To them a check of a report is a patrol like any other.
+package inspector
+
+import (
+	"context"
+
+	"gridwatch/mobileapi/intake"
+	"gridwatch/mobileapi/wire"
+	"gridwatch/server/casefile"
+	"gridwatch/server/web"
+	"gridwatch/server/workflow"
+)
+
+// Sizes of a page.
+const (
+	usualPage = 50
+	maxPage   = 100
+)
+
+// Handlers are the handlers of field staff's routes.
+type Handlers struct {
+	Service *workflow.Service
+}
+
+// Tasks lists the actor's tasks, oldest first: the open ones, or those of a state.
+func (h Handlers) Tasks(q *web.Request) (web.Reply, error) {
+	query, err := h.query(q)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	limit := query.Limit
+	query.Limit++ // one more says whether there is a next page
+	tasks, err := h.Service.MyTasks(q.Context(), q.Actor, query)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	page := web.Page[wire.Task]{Items: []wire.Task{}}
+	for i := range tasks[:min(limit, len(tasks))] {
+		page.Items = append(page.Items, wire.FromTask(&tasks[i]))
+	}
+	if len(tasks) > limit {
+		page.Next = web.Cursor(tasks[limit-1].ID)
+	}
+	return web.Reply{Body: page}, nil
+}
+
+// query reads what a list is asked for. The cursor holds the id alone, for the
+// time by which the list is ordered is none of the assignee's business.
+func (h Handlers) query(q *web.Request) (workflow.Query, error) {
+	var states []string
+	for _, s := range casefile.TaskMoves.States() {
+		states = append(states, string(s))
+	}
+	state, err := q.QueryOneOf("state", states...)
+	if err != nil {
+		return workflow.Query{}, err
+	}
+	var query workflow.Query
+	if state != "" {
+		query.States = []casefile.State{casefile.State(state)}
+	}
+	if query.Limit, err = q.QueryInt("limit", usualPage, 1, maxPage); err != nil {
+		return query, err
+	}
+	after, err := q.Cursor(1)
+	if err != nil || after == nil {
+		return query, err
+	}
+	last, err := h.Service.MyTask(q.Context(), q.Actor, after[0])
+	if err != nil {
+		return query, err
+	}
+	query.After = workflow.Cursor{At: last.At, ID: last.ID}
+	return query, nil
+}
+
+// Task shows a task.
+func (h Handlers) Task(q *web.Request) (web.Reply, error) {
+	t, err := h.Service.MyTask(q.Context(), q.Actor, q.Param("id"))
+	if err != nil {
+		return web.Reply{}, err
+	}
+	return web.Reply{Body: wire.FromTask(t), ETag: t.Version}, nil
+}
+
+// See notes that the task was seen.
+func (h Handlers) See(q *web.Request) (web.Reply, error) { return command(q, h.Service.SeeTask) }
+
+// Acknowledge notes that the task is taken.
+func (h Handlers) Acknowledge(q *web.Request) (web.Reply, error) {
+	return command(q, h.Service.AcknowledgeTask)
+}
+
+func command(q *web.Request, do func(context.Context, workflow.Call, string) (casefile.Outcome, error)) (web.Reply, error) {
+	call, err := intake.Call(q)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	return answer(do(q.Context(), call, q.Param("id")))
+}
+
+func answer(out casefile.Outcome, err error) (web.Reply, error) {
+	if err != nil {
+		return web.Reply{}, err
+	}
+	return web.Reply{Body: out, ETag: out.Version}, nil
+}
+
+// SaveResult takes what was found (核实反馈): the part result, then files.
+func (h Handlers) SaveResult(q *web.Request) (web.Reply, error) {
+	call, err := intake.Call(q)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	form := intake.NewForm(q, "result")
+	var in wire.Result
+	if call.Body, err = form.JSON("task-result", &in); err != nil {
+		return web.Reply{}, err
+	}
+	result := in.TaskResult()
+	result.Files = form.Files(nil)
+	return answer(h.Service.SaveResult(q.Context(), call, q.Param("id"), result))
+}
+
+// Evidence gives a picture that the desk released for the task.
+func (h Handlers) Evidence(q *web.Request) (web.Reply, error) {
+	file, err := h.Service.TaskEvidence(q.Context(), q.Actor, q.Param("id"), q.Param("item"))
+	if err != nil {
+		return web.Reply{}, err
+	}
+	return web.Reply{Stream: &web.Stream{ReadCloser: file, Size: file.Size, Type: file.Type, Name: q.Param("item") + ".jpg"}}, nil
+}

@@ -1,0 +1,57 @@
+// Package mobileapi is what phones speak: reporters without an account, holders
+// of a receipt, and field staff.
+//
+// It owns the table of these routes. Handlers decode, call one use case and
+// return a value; rules, records and logs are elsewhere.
+package mobileapi
+
+import (
+	"net/http"
+
+	"gridwatch/media"
+	"gridwatch/mobileapi/citizen"
+	"gridwatch/mobileapi/inspector"
+	"gridwatch/mobileapi/session"
+	"gridwatch/server/casefile"
+	"gridwatch/server/web"
+	"gridwatch/server/workflow"
+)
+
+// maxForm bounds a multipart body in bytes: as many files as the schemas take,
+// whatever a tenant allows, and 1 MiB for the JSON part of at most 512 KiB, two
+// sealed parts of at most 64 KiB and the heads of all parts.
+const maxForm = 20*media.DefaultMaxBytes + 1<<20
+
+// Deps is what the handlers call.
+type Deps struct {
+	Service *workflow.Service
+	Tokens  *web.Tokens
+}
+
+// Routes is the table.
+func Routes(d Deps) []web.Route {
+	c := citizen.Handlers{Service: d.Service, Tokens: d.Tokens}
+	s := session.Handlers{Service: d.Service, Tokens: d.Tokens}
+	i := inspector.Handlers{Service: d.Service}
+	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
+	return []web.Route{
+		{Method: get, Path: "/v1/public/:tenant", Action: casefile.TenantRead, Handle: c.Tenant},
+		{Method: post, Path: "/v1/public/:tenant/reports", Action: casefile.ReportSubmit, Command: true, Stream: true, MaxBody: maxForm, Handle: c.Submit},
+		{Method: post, Path: "/v1/receipt/session", Action: casefile.ReceiptOpen, Body: "receipt-session", Handle: c.OpenReceipt},
+		{Method: get, Path: "/v1/receipt", Action: casefile.ReceiptRead, Handle: c.Receipt},
+		{Method: post, Path: "/v1/receipt/award/claim", Action: casefile.AwardClaim, Command: true, Handle: c.ClaimAward},
+
+		{Method: post, Path: "/v1/session", Action: casefile.SessionOpen, Body: "session-open", Handle: s.Open},
+		{Method: post, Path: "/v1/session/refresh", Action: casefile.SessionOpen, Body: "session-refresh", Handle: s.Refresh},
+		{Method: del, Path: "/v1/session", Action: casefile.SessionUse, Handle: s.Close},
+		{Method: post, Path: "/v1/session/devices", Action: casefile.SessionUse, Body: "device", Handle: s.PutDevice},
+		{Method: del, Path: "/v1/session/devices/:id", Action: casefile.SessionUse, Handle: s.DropDevice},
+
+		{Method: get, Path: "/v1/field/tasks", Action: casefile.TaskWork, Handle: i.Tasks},
+		{Method: get, Path: "/v1/field/tasks/:id", Action: casefile.TaskWork, Handle: i.Task},
+		{Method: post, Path: "/v1/field/tasks/:id/seen", Action: casefile.TaskWork, Command: true, Handle: i.See},
+		{Method: post, Path: "/v1/field/tasks/:id/acknowledge", Action: casefile.TaskWork, Command: true, Handle: i.Acknowledge},
+		{Method: post, Path: "/v1/field/tasks/:id/result", Action: casefile.TaskWork, Command: true, Stream: true, MaxBody: maxForm, Handle: i.SaveResult},
+		{Method: get, Path: "/v1/field/tasks/:id/evidence/:item", Action: casefile.TaskWork, Download: true, Handle: i.Evidence},
+	}
+}

@@ -1,0 +1,111 @@
+package wire
+
+import (
+	"time"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/workflow"
+)
+
+// OpenReceipt asks for a token by the receipt code (schema receipt-session).
+type OpenReceipt struct {
+	Code string `json:"code"`
+}
+
+// ReceiptSession opens the routes of one receipt.
+type ReceiptSession struct {
+	Token   string    `json:"token"`
+	Expires time.Time `json:"expires"`
+}
+
+// Receipt is what the reporter sees: dates, and no times of the office's work.
+type Receipt struct {
+	Number       string         `json:"number"`
+	State        casefile.State `json:"state"`
+	RegisteredOn string         `json:"registeredOn"` // date
+	Evidence     []ReceiptItem  `json:"evidence"`
+	Refusal      *Refusal       `json:"refusal,omitempty"`
+	Reply        *Reply         `json:"reply,omitempty"`
+	Award        *Award         `json:"award,omitempty"` // once the reporter was notified
+	Openings     []Opening      `json:"openings"`
+}
+
+// ReceiptItem is one item of evidence.
+type ReceiptItem struct {
+	N     int                    `json:"n"` // from 1
+	Kind  string                 `json:"kind"`
+	State casefile.EvidenceState `json:"state"`
+}
+
+// Refusal says why the report was not taken up (不予受理).
+type Refusal struct {
+	Reason string `json:"reason"` // code
+	Text   string `json:"text"`
+}
+
+// Reply (答复) has four elements.
+type Reply struct {
+	Conclusion string `json:"conclusion"`
+	Facts      string `json:"facts"`
+	Decision   string `json:"decision"`
+	Reward     string `json:"reward"`
+}
+
+// Award (奖励) as its receiver sees it.
+type Award struct {
+	Number  string         `json:"number"`
+	Fen     int64          `json:"fen"`
+	State   casefile.State `json:"state"`
+	ClaimBy time.Time      `json:"claimBy"`
+	Asked   bool           `json:"asked"` // the reporter asked for payment
+}
+
+// Opening (开封) is one time that somebody asked who reported.
+type Opening struct {
+	Purpose casefile.Purpose `json:"purpose"`
+	Day     string           `json:"day"` // date it was asked for
+	// Result is what ring A's officer found (casefile.OpeningResult), or "denied"
+	// or, as long as there is none, "asked".
+	Result string `json:"result"`
+}
+
+// ClaimedAward is the answer to asking for an award.
+type ClaimedAward struct {
+	State casefile.State `json:"state"`
+	Asked bool           `json:"asked"`
+}
+
+// FromReceipt shows a receipt.
+func FromReceipt(v workflow.ReceiptView) Receipt {
+	r := v.Report
+	out := Receipt{
+		Number: r.Number, State: r.State, RegisteredOn: day(r.At), Evidence: []ReceiptItem{}, Openings: []Opening{},
+	}
+	for i, e := range r.Evidence {
+		out.Evidence = append(out.Evidence, ReceiptItem{N: i + 1, Kind: e.Kind, State: e.State})
+	}
+	if r.Refusal.Reason != "" {
+		out.Refusal = &Refusal{Reason: r.Refusal.Reason, Text: v.Refusal}
+	}
+	if p := r.Reply; !p.At.IsZero() {
+		out.Reply = &Reply{Conclusion: p.Conclusion, Facts: p.Facts, Decision: p.Decision, Reward: p.Reward}
+	}
+	if a := v.Award; a != nil {
+		out.Award = &Award{Number: a.Number, Fen: a.Fen, State: a.State, ClaimBy: a.ClaimBy, Asked: !a.AskedAt.IsZero()}
+	}
+	for i := range v.Openings {
+		out.Openings = append(out.Openings, fromOpening(&v.Openings[i]))
+	}
+	return out
+}
+
+func fromOpening(o *casefile.Opening) Opening {
+	out := Opening{Purpose: o.Purpose, Day: day(o.At), Result: "asked"}
+	if o.State == casefile.OpeningFinished {
+		out.Result = string(o.Result)
+	}
+	if o.State == casefile.OpeningDenied {
+		out.Result = "denied"
+	}
+	return out
+}
