@@ -34,7 +34,7 @@ func connect(tb testing.TB, database string) *mongostore.Store {
 	tb.Helper()
 	config := mongostore.Config{
 		URI: uri(tb), Database: database, Timeout: 30 * time.Second,
-		Now: time.Now, //nolint:forbidigo // the rim of a test
+		Now: time.Now,
 	}
 	store, err := mongostore.Open(tb.Context(), config)
 	if err != nil {
@@ -55,7 +55,7 @@ func connect(tb testing.TB, database string) *mongostore.Store {
 func uri(tb testing.TB) string {
 	tb.Helper()
 	for _, name := range []string{"GRID_TEST_MONGO_URI", variable} {
-		if uri := os.Getenv(name); uri != "" { //nolint:forbidigo // the rim of a test
+		if uri := os.Getenv(name); uri != "" {
 			return uri
 		}
 	}
