@@ -1,0 +1,162 @@
+// Package apiclient speaks to a Gridwatch server as its users do: JSON, bearer
+// tokens, idempotency keys, problem documents. The custody tool and the
+// demonstration use it.
+package apiclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 64 << 20
+
+// Client is one caller. It may be copied to become another one.
+type Client struct {
+	Base  string // http://host:port, without a path
+	HTTP  *http.Client
+	Token string // "" asks without credentials
+}
+
+// CheckBase refuses a server that would be sent tokens in clear over a network:
+// it is https, or http on loopback.
+func CheckBase(base string) error {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.Trim(u.Path, "/") != "" {
+		return errors.New("a server is given as https://host or http://127.0.0.1:port")
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if u.Scheme == "http" && u.Hostname() != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return errors.New("http is for this machine only: another server is reached by https")
+	}
+	return nil
+}
+
+// Problem is an answer that refuses (RFC 9457).
+type Problem struct {
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Field  string `json:"field"`
+		Detail string `json:"detail"`
+	} `json:"errors"`
+}
+
+// Error implements error.
+func (p *Problem) Error() string {
+	text := fmt.Sprintf("%d %s: %s", p.Status, p.Code, p.Detail)
+	for _, e := range p.Errors {
+		text += fmt.Sprintf("; %s %s", e.Field, e.Detail)
+	}
+	return text
+}
+
+// CodeOf returns the code of the Problem in err's chain, or "".
+func CodeOf(err error) string {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p.Code
+	}
+	return ""
+}
+
+// Call is one request.
+type Call struct {
+	Method string
+	Path   string
+	Key    string // Idempotency-Key of a command
+	Body   any    // sent as JSON
+	Form   *Form  // sent instead of Body
+}
+
+// Answer is what a request was answered with.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Do sends a request and reads the whole answer. An answer of 400 and above is
+// a *Problem. Out, if not nil, is filled from a JSON answer.
+func (c Client) Do(ctx context.Context, call Call, out any) (Answer, error) {
+	req, err := c.request(ctx, call)
+	if err != nil {
+		return Answer{}, err
+	}
+	res, err := c.HTTP.Do(req)
+	if err != nil {
+		if isRefused(err) {
+			return Answer{}, fmt.Errorf("no server answers at %s", c.Base)
+		}
+		return Answer{}, fmt.Errorf("%s %s: %w", call.Method, call.Path, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return Answer{}, fmt.Errorf("%s %s: %w", call.Method, call.Path, err)
+	}
+	answer := Answer{Status: res.StatusCode, Header: res.Header, Body: body}
+	if res.StatusCode >= http.StatusBadRequest {
+		p := &Problem{Status: res.StatusCode}
+		if media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); media == "application/problem+json" {
+			if err := json.Unmarshal(body, p); err != nil {
+				p.Detail = "the answer is no problem document"
+			}
+		}
+		return answer, fmt.Errorf("%s %s: %w", call.Method, call.Path, p)
+	}
+	if out != nil {
+		if err := json.Unmarshal(body, out); err != nil {
+			return answer, fmt.Errorf("%s %s: the answer is not as expected: %w", call.Method, call.Path, err)
+		}
+	}
+	return answer, nil
+}
+
+func isRefused(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+func (c Client) request(ctx context.Context, call Call) (*http.Request, error) {
+	var body io.Reader
+	media := ""
+	switch {
+	case call.Form != nil:
+		var err error
+		if body, media, err = call.Form.encode(); err != nil {
+			return nil, err
+		}
+	case call.Body != nil:
+		text, err := json.Marshal(call.Body)
+		if err != nil {
+			return nil, fmt.Errorf("encode body: %w", err)
+		}
+		body, media = bytes.NewReader(text), "application/json"
+	}
+	req, err := http.NewRequestWithContext(ctx, call.Method, strings.TrimSuffix(c.Base, "/")+call.Path, body)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]string{"Content-Type": media, "Idempotency-Key": call.Key} {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	req.Header.Set("Accept-Language", "en")
+	return req, nil
+}

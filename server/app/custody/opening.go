@@ -1,0 +1,262 @@
+package custody
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"unicode"
+
+	"gridwatch/server/app/apiclient"
+	"gridwatch/server/vault"
+)
+
+// opening is what the server shows an officer of a request: the material only
+// to the ring whose turn it is.
+type opening struct {
+	State       string             `json:"state"`
+	Request     vault.Request      `json:"request"`
+	Envelope    []byte             `json:"envelope"`    // ring B, once keyed
+	InnerDigest string             `json:"innerDigest"` // recorded when the identity was sealed
+	Binding     string             `json:"binding"`     // ring A, once peeled
+	Layer       *vault.PeeledLayer `json:"layer"`       // ring A, once peeled
+	PeeledBy    []byte             `json:"peeledBy"`    // ring A: key of ring B's officer
+}
+
+func (o options) path(part string) string {
+	return "/v1/custody/openings/" + url.PathEscape(o.opening) + part
+}
+
+// fetch reads the request and makes sure that it is the one asked for.
+func (o options) fetch(ctx context.Context, c apiclient.Client) (opening, error) {
+	var out opening
+	if _, err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: o.path("")}, &out); err != nil {
+		return out, err
+	}
+	if out.Request.ID != o.opening {
+		return out, vault.ErrForeign
+	}
+	return out, nil
+}
+
+// post sends a command. Its key derives from the body, which is random, so that
+// the same command sent again is known to be the same.
+func (o options) post(ctx context.Context, c apiclient.Client, part string, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return errors.New("the answer for the server cannot be written")
+	}
+	sum := sha256.Sum256(append([]byte(o.path(part)+"\n"), text...))
+	_, err = c.Do(ctx, apiclient.Call{
+		Method: http.MethodPost, Path: o.path(part), Key: hex.EncodeToString(sum[:]), Body: json.RawMessage(text),
+	}, nil)
+	return err
+}
+
+// bringKey is ring A's first step.
+func bringKey(ctx context.Context, o options, env Env) error {
+	if err := need(map[string]string{"server": o.server, "opening": o.opening, "key": o.keyFile, "once": o.once}); err != nil {
+		return err
+	}
+	if _, err := o.officerKey(vault.RingA); err != nil {
+		return err
+	}
+	c, err := o.connect(ctx, env)
+	if err != nil {
+		return err
+	}
+	once, err := o.onceKey()
+	if err != nil {
+		return err
+	}
+	if err := o.post(ctx, c, "/key", map[string]string{"recipient": once.Recipient()}); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.Stdout, "The one-time key is in %s; keep it until the request is opened. Now ring B peels.\n", o.once)
+	return err
+}
+
+// peel is ring B's step.
+func peel(ctx context.Context, o options, env Env) error {
+	if err := need(map[string]string{"server": o.server, "opening": o.opening, "key": o.keyFile}); err != nil {
+		return err
+	}
+	if o.tokenFile == "-" && !o.yes {
+		return errors.New("standard input cannot hold the token and your answer: add --yes or give --token-file a file")
+	}
+	key, err := o.officerKey(vault.RingB)
+	if err != nil {
+		return err
+	}
+	c, err := o.connect(ctx, env)
+	if err != nil {
+		return err
+	}
+	in, err := o.fetch(ctx, c)
+	if err != nil {
+		return err
+	}
+	if len(in.Envelope) == 0 {
+		return fmt.Errorf("the request is %s: ring B peels once ring A has brought a one-time key", printable(in.State))
+	}
+	r := in.Request
+	if _, err := fmt.Fprintf(env.Stdout, "Request %s\n  purpose      %s\n  legal basis  %s\n  report       %s\n  expires      %s\n",
+		printable(r.ID), printable(r.Purpose), printable(r.LegalBasis), printable(r.Report), r.Expires.Format("2006-01-02 15:04 MST")); err != nil {
+		return err
+	}
+	if !o.yes && !agreed(env) {
+		return errors.New("nothing was peeled: the answer was not yes")
+	}
+	layer, err := vault.Peel(key, in.Envelope, in.InnerDigest, r, env.Now())
+	if err != nil {
+		return err
+	}
+	if err := o.post(ctx, c, "/layer", layer); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(env.Stdout, "The digest is the one recorded at sealing. The layer is peeled, signed and handed over; now ring A opens.")
+	return err
+}
+
+func agreed(env Env) bool {
+	if _, err := fmt.Fprint(env.Stdout, "Let ring A learn who reported? Type yes: "); err != nil {
+		return false
+	}
+	line, _ := bufio.NewReader(env.Stdin).ReadString('\n') // no line is no agreement
+	return strings.TrimSpace(line) == "yes"
+}
+
+// open is ring A's second step. It ends with a signed outcome, also when the
+// envelope cannot be opened, and the one-time key is destroyed with it.
+func open(ctx context.Context, o options, env Env) error {
+	if err := need(map[string]string{"server": o.server, "opening": o.opening, "key": o.keyFile, "once": o.once}); err != nil {
+		return err
+	}
+	if err := onTerminal(env); err != nil {
+		return err
+	}
+	key, err := o.officerKey(vault.RingA)
+	if err != nil {
+		return err
+	}
+	once, err := o.readOnce()
+	if err != nil {
+		return err
+	}
+	c, err := o.connect(ctx, env)
+	if err != nil {
+		return err
+	}
+	in, err := o.fetch(ctx, c)
+	if err != nil {
+		return err
+	}
+	if in.Layer == nil {
+		return fmt.Errorf("the request is %s: who brought its one-time key opens it, once ring B has peeled", printable(in.State))
+	}
+	identity, err := vault.Open(key, once, in.PeeledBy, *in.Layer, vault.Sealed{InnerDigest: in.InnerDigest, Binding: in.Binding}, in.Request, env.Now())
+	result, err := resultOf(identity, err)
+	if err != nil {
+		return err
+	}
+	if err := show(env, o.json, result, identity); err != nil {
+		return err
+	}
+	outcome, err := vault.SignOutcome(key, result, *in.Layer, in.Request)
+	if err != nil {
+		return err
+	}
+	if err := o.post(ctx, c, "/outcome", outcome); err != nil {
+		return err
+	}
+	return os.Remove(o.once)
+}
+
+// onTerminal refuses to write an identity where it would stay.
+func onTerminal(env Env) error {
+	f, ok := env.Stdout.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode()&os.ModeCharDevice == 0 {
+		return errors.New("an identity is shown on a terminal only: do not redirect the output")
+	}
+	return nil
+}
+
+// resultOf says how an opening ended. What is no fault of the envelope is an
+// error: the request is then still open.
+func resultOf(id vault.Identity, err error) (vault.Result, error) {
+	switch {
+	case errors.Is(err, vault.ErrUnreadable):
+		return vault.ResultUnreadable, nil
+	case errors.Is(err, vault.ErrSwapped):
+		return vault.ResultSwapped, nil
+	case errors.Is(err, vault.ErrBinding):
+		return vault.ResultBinding, nil
+	case err != nil:
+		return "", err
+	case strings.TrimSpace(id.Name) == "":
+		return vault.ResultUnreadable, nil // a dummy names nobody
+	}
+	return vault.ResultOpened, nil
+}
+
+// Shown is what open writes with --json.
+type Shown struct {
+	Result       vault.Result `json:"result"`
+	Name         string       `json:"name,omitempty"`
+	IDNumber     string       `json:"idNumber,omitempty"`
+	Employer     string       `json:"employer,omitempty"`
+	Relation     string       `json:"relation,omitempty"`
+	PayeeName    string       `json:"payeeName,omitempty"`
+	PayeeBank    string       `json:"payeeBank,omitempty"`
+	PayeeAccount string       `json:"payeeAccount,omitempty"`
+}
+
+func show(env Env, asJSON bool, result vault.Result, id vault.Identity) error {
+	s := Shown{Result: result}
+	if result == vault.ResultOpened {
+		s = Shown{
+			Result: result, Name: printable(id.Name), IDNumber: printable(id.IDNumber), Employer: printable(id.Employer),
+			Relation: printable(string(id.Relation)), PayeeName: printable(id.PayeeName), PayeeBank: printable(id.PayeeBank),
+			PayeeAccount: printable(id.PayeeAccount),
+		}
+	}
+	if asJSON {
+		return json.NewEncoder(env.Stdout).Encode(s)
+	}
+	why := map[vault.Result]string{
+		vault.ResultUnreadable: "The envelope cannot be opened by your key, or it names nobody.",
+		vault.ResultSwapped:    "The envelope is not the one that was sealed.",
+		vault.ResultBinding:    "The envelope belongs to another report.",
+	}
+	if text, ok := why[result]; ok {
+		_, err := fmt.Fprintln(env.Stdout, text+" This outcome is recorded; the reward cannot be paid on this request.")
+		return err
+	}
+	_, err := fmt.Fprintf(env.Stdout, "Who reported (write it nowhere)\n  name         %s\n  id number    %s\n  employer     %s\n  relation     %s\nWho is paid\n  name         %s\n  bank         %s\n  account      %s\n",
+		s.Name, s.IDNumber, s.Employer, s.Relation, s.PayeeName, s.PayeeBank, s.PayeeAccount)
+	return err
+}
+
+// printable keeps what a reporter or a server wrote from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}

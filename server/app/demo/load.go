@@ -1,0 +1,228 @@
+// Package demo holds two made-up tenants and plays the whole flow against a
+// running server: from a report to a paid reward. People are roles, never names.
+// It is for showing and never for production: its keys and passwords lie in
+// clear in a folder.
+package demo
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"gridwatch/schemas/catalog/areas"
+	"gridwatch/schemas/catalog/policy"
+	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
+	"gridwatch/server/grid"
+	"gridwatch/server/workflow"
+)
+
+// The demo's tenants and areas.
+const (
+	Tenant      = "yushu" // 榆树市（演示）, whose flow is played
+	Neighbour   = "demo2" // 德惠市（演示）, which sees nothing of the other
+	county      = grid.Code("220182000000")
+	township    = grid.Code("220182100000") // 五棵树镇
+	neighbours  = grid.Code("220183000000")
+	neighbourly = grid.Code("220183999000") // made up
+)
+
+//go:embed data/demo2.geojson
+var data embed.FS
+
+// LoadDeps is everything Load needs.
+type LoadDeps struct {
+	Import  workflow.Import
+	Now     func() time.Time
+	Random  io.Reader
+	Dir     string // keeps the rings' keys and the sign-ins
+	BaseURL string // of the server, for what Summary says; http://host:port
+}
+
+// Load writes the demo's tenants, areas, grids and people. What is there
+// already stays, so a second Load changes nothing.
+func Load(ctx context.Context, d LoadDeps) (Summary, error) {
+	signIns, err := ReadSignIns(d.Dir)
+	if err != nil {
+		return Summary{}, err
+	}
+	l := loader{LoadDeps: d, kept: signIns}
+	if err := l.yushu(ctx); err != nil {
+		return Summary{}, fmt.Errorf("tenant %s: %w", Tenant, err)
+	}
+	if err := l.neighbour(ctx); err != nil {
+		return Summary{}, fmt.Errorf("tenant %s: %w", Neighbour, err)
+	}
+	// Last, so that a password stands here only once it opens its account.
+	if err := writeSignIns(d.Dir, l.signIns); err != nil {
+		return Summary{}, err
+	}
+	return Summary{BaseURL: d.BaseURL, SignIns: l.signIns}, nil
+}
+
+type loader struct {
+	LoadDeps
+
+	kept    []SignIn // of an earlier Load
+	signIns []SignIn
+}
+
+func (l *loader) yushu(ctx context.Context) error {
+	known, err := grid.ReadAreas(areas.Files, county)
+	if err != nil {
+		return err
+	}
+	file, err := grid.Demo(known)
+	if err != nil {
+		return err
+	}
+	return l.tenant(ctx, workflow.Tenant{ID: Tenant, Name: "榆树市（演示）", Area: string(county)}, known, file, roster(known))
+}
+
+func (l *loader) neighbour(ctx context.Context) error {
+	var known []grid.Area
+	for _, a := range []struct {
+		code grid.Code
+		name string
+	}{
+		{"220000000000", "吉林省"},
+		{"220100000000", "长春市"},
+		{neighbours, "德惠市"},
+		{neighbourly, "演示镇"},
+		{"220183999001", "演示村"},
+	} {
+		known = append(known, grid.Area{Code: a.code, Name: a.name, Level: a.code.Level(), Parent: a.code.Parent()})
+	}
+	file, err := data.ReadFile("data/demo2.geojson")
+	if err != nil {
+		return err
+	}
+	return l.tenant(ctx, workflow.Tenant{ID: Neighbour, Name: "德惠市（演示）", Area: string(neighbours)}, known, file, neighbourRoster())
+}
+
+// tenant writes a tenant from the top down; areas and grids only if it has none.
+func (l *loader) tenant(ctx context.Context, t workflow.Tenant, known []grid.Area, grids []byte, people []member) error {
+	keys, err := l.custodyKeys(t.ID, people)
+	if err != nil {
+		return err
+	}
+	if t.Policy, err = defaultPolicy(); err != nil {
+		return err
+	}
+	if t.Rings, err = l.rings(ctx, t.ID, keys); err != nil {
+		return err
+	}
+	if err := l.Import.Tenant(ctx, t); err != nil {
+		return err
+	}
+	had, err := l.Import.Store.Areas(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	if len(had) == 0 {
+		if err := l.Import.Store.PutAreas(ctx, t.ID, known); err != nil {
+			return err
+		}
+	}
+	drawn, err := l.Import.Directory.Grids(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	if len(drawn) == 0 {
+		if _, err := l.Import.Grids(ctx, t.ID, bytes.NewReader(grids)); err != nil {
+			return err
+		}
+	}
+	for _, m := range people {
+		if err := l.person(ctx, t.ID, m, keys); err != nil {
+			return fmt.Errorf("%s: %w", m.login, err)
+		}
+	}
+	return nil
+}
+
+func defaultPolicy() (workflow.Policy, error) {
+	text, err := policy.Files.ReadFile("default.json")
+	if err != nil {
+		return workflow.Policy{}, err
+	}
+	var file struct {
+		Policy workflow.Policy `json:"policy"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return workflow.Policy{}, fmt.Errorf("policy default.json: %w", err)
+	}
+	return file.Policy, nil
+}
+
+// rings are the recipients of the keys, in the next version if they are new to
+// the tenant.
+func (l *loader) rings(ctx context.Context, tenant string, keys custodyKeys) (workflow.Rings, error) {
+	var r workflow.Rings
+	for _, public := range keys.sorted() {
+		if public.Ring == "a" {
+			r.A = append(r.A, public.Recipient)
+		} else {
+			r.B = append(r.B, public.Recipient)
+		}
+	}
+	old, err := l.Import.Directory.Tenant(ctx, tenant)
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return r, err
+	}
+	r.Version = old.Rings.Version
+	if !slices.Equal(r.A, old.Rings.A) || !slices.Equal(r.B, old.Rings.B) {
+		r.Version++
+	}
+	return r, nil
+}
+
+// person writes a member of staff, unless the very same is there and its
+// password is known.
+func (l *loader) person(ctx context.Context, tenant string, m member, keys custodyKeys) error {
+	p := m.person(tenant)
+	if public, ok := keys[m.login]; ok {
+		p.SigningKey = public.Verify
+	}
+	s := SignIn{Tenant: tenant, Login: m.login, Person: p.ID, Label: m.label}
+	for _, post := range p.Posts {
+		s.Roles = append(s.Roles, post.Role)
+	}
+	at := slices.IndexFunc(l.kept, func(k SignIn) bool { return k.Tenant == tenant && k.Login == m.login })
+	var err error
+	if at >= 0 {
+		s.Password = l.kept[at].Password
+		same, err := l.has(ctx, p)
+		if err != nil {
+			return err
+		}
+		if same {
+			l.signIns = append(l.signIns, s)
+			return nil
+		}
+	} else if s.Password, err = newPassword(l.Random); err != nil {
+		return err
+	}
+	l.signIns = append(l.signIns, s)
+	return l.Import.Person(ctx, p, s.Password)
+}
+
+// has says whether the store holds the very person.
+func (l *loader) has(ctx context.Context, p casefile.Person) (bool, error) {
+	old, err := l.Import.Directory.Person(ctx, p.Tenant, p.ID)
+	if fault.KindOf(err) == fault.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	have, err := json.Marshal(old)
+	want, err2 := json.Marshal(p)
+	return bytes.Equal(have, want), errors.Join(err, err2)
+}
