@@ -37,7 +37,7 @@ run: stack-up build ## start the engines, load the demo data, serve on GRID_LIST
 .PHONY: demo
 demo: ## play one case from report to reward on the running server; FINE=10000 sets the fine in yuan
 	@$(ENGINES); $(PUSH)
-	.stack/bin/server demo play
+	.stack/bin/server demo play --fine "$$FINE"
 
 .PHONY: test
 test: stack-up $(GOTESTSUM) ## run all tests against the real engines, with the race detector

@@ -34,8 +34,14 @@ const patience = 30 * time.Second
 // GRID_S3_URL, or of the local stack; without any the test fails.
 func Open(tb testing.TB) *blob.Store {
 	tb.Helper()
-	cfg := locate(tb)
-	cfg.Bucket, cfg.Prefix = Bucket, rand.Text()+"/"
+	return OpenAt(tb, rand.Text()+"/")
+}
+
+// OpenAt is Open under a given prefix.
+func OpenAt(tb testing.TB, prefix string) *blob.Store {
+	tb.Helper()
+	cfg := Locate(tb)
+	cfg.Bucket, cfg.Prefix = Bucket, prefix
 	store, err := blob.Open(cfg)
 	if err != nil {
 		tb.Fatal(err)
@@ -55,8 +61,8 @@ func Open(tb testing.TB) *blob.Store {
 	return store
 }
 
-// locate finds the store and the keys to it.
-func locate(tb testing.TB) blob.Config {
+// Locate finds the store and the keys to it, as Open does.
+func Locate(tb testing.TB) blob.Config {
 	tb.Helper()
 	for _, prefix := range []string{"GRID_TEST_S3_", "GRID_S3_"} {
 		if cfg := config(prefix, os.Getenv); cfg.URL != "" {
