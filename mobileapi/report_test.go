@@ -175,13 +175,11 @@ func TestSubmitRefuses(t *testing.T) {
 		"no JSON":                  {[]part{{name: "report", body: []byte(`canary`)}}, "body.invalid "},
 	}
 	for name, row := range tests {
-		t.Run(name, func(t *testing.T) {
-			a := r.form(reports, "", newKey(), row.parts...)
-			if got := a.code(); got != row.want {
-				t.Errorf("got %d %q, want %q", a.status, got, row.want)
-			}
-			r.lacks(a, "canary")
-		})
+		a := r.form(reports, "", newKey(), row.parts...)
+		if got := a.code(); got != row.want {
+			t.Errorf("%s: got %d %q, want %q", name, a.status, got, row.want)
+		}
+		r.lacks(a, "canary")
 	}
 	if n := r.count(); n != 0 {
 		t.Errorf("got %d reports, want none", n)

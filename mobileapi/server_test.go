@@ -18,6 +18,7 @@ import (
 
 	"github.com/paulmach/orb"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
 
 	"gridwatch/media"
 	"gridwatch/media/blobtest"
@@ -37,6 +38,16 @@ const (
 	device   = "0123456789abcdef0123456789abcdef"
 	inGrid   = "220182103001001"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// Clocks that these libraries keep for the life of a process.
+		goleak.IgnoreAnyFunction("github.com/gofiber/fiber/v2/utils.StartTimeStampUpdater.func1.1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		// It sleeps up to ten seconds before it sees that its pool was stopped.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+	)
+}
 
 // clock is the time of rules and tokens; connections have the machine's.
 type clock struct {
