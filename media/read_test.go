@@ -52,16 +52,19 @@ func TestReadFindsDamage(t *testing.T) {
 	}
 	tests := map[string]func(t *testing.T, s *stored){
 		"missing first": func(t *testing.T, s *stored) {
+			t.Helper()
 			if err := s.objects.Delete(t.Context(), part(s.ref, 1)); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"missing last": func(t *testing.T, s *stored) {
+			t.Helper()
 			if err := s.objects.Delete(t.Context(), part(s.ref, 3)); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"bit turned": func(t *testing.T, s *stored) {
+			t.Helper()
 			body := raw(t, s.objects, part(s.ref, 2))
 			body[len(body)/2] ^= 1
 			if err := s.objects.Put(t.Context(), part(s.ref, 2), body); err != nil {

@@ -38,7 +38,7 @@ func errSignIn() error {
 // SignIn begins a family of refresh tokens on a device. Wrong passwords make
 // the account wait, longer each time, instead of locking it (confidentiality 12).
 func (s *Service) SignIn(ctx context.Context, tenant, login, password, device string) (Session, error) {
-	account, known, err := s.account(ctx, tenant, login)
+	account, _, err := s.account(ctx, tenant, login)
 	if err != nil {
 		return Session{}, err
 	}
@@ -47,7 +47,8 @@ func (s *Service) SignIn(ctx context.Context, tenant, login, password, device st
 		return Session{}, err
 	}
 	// Read again: of many tries at once each counts those that ended before it.
-	if account, known, err = s.account(ctx, tenant, login); err != nil {
+	account, known, err := s.account(ctx, tenant, login)
+	if err != nil {
 		return Session{}, err
 	}
 	now := s.now()
