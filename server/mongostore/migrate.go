@@ -11,6 +11,10 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/options"
 )
 
+// maxTries bounds how often a migration is begun again because other processes
+// make the same indexes and the engine gave one of them up.
+const maxTries = 20
+
 // migrations are run in order, each at most once by its success, and never
 // backwards. Each may be run twice, by two processes that start together.
 func migrations() []func(context.Context, *mongo.Database) error {
@@ -33,7 +37,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	for i, migrate := range migrations()[min(done, len(migrations())):] {
 		version := done + i + 1
 		err := migrate(ctx, s.db)
-		for tries := 0; errors.Is(err, errBusy) && tries < 5; tries++ { // another process makes the same index
+		for tries := 0; errors.Is(err, errBusy) && tries < maxTries; tries++ {
 			err = migrate(ctx, s.db)
 		}
 		if err != nil {

@@ -22,20 +22,18 @@ const variable = "GRID_MONGO_URI"
 // the local stack's; the test fails if there is none.
 func Open(tb testing.TB) *mongostore.Store {
 	tb.Helper()
-	store := connect(tb, name())
+	store := Connect(tb, name())
 	if err := store.Migrate(tb.Context()); err != nil {
 		tb.Fatalf("migrate: %v", err)
 	}
 	return store
 }
 
-// connect opens a database that is dropped when the test ends.
-func connect(tb testing.TB, database string) *mongostore.Store {
+// Connect opens a database of a given name that is dropped when the test ends.
+// It does not migrate it.
+func Connect(tb testing.TB, database string) *mongostore.Store {
 	tb.Helper()
-	config := mongostore.Config{
-		URI: uri(tb), Database: database, Timeout: 30 * time.Second,
-		Now: time.Now,
-	}
+	config := mongostore.Config{URI: URI(tb), Database: database, Now: time.Now, Timeout: 30 * time.Second}
 	store, err := mongostore.Open(tb.Context(), config)
 	if err != nil {
 		tb.Fatalf("open the database: %v; run: make stack-up", err)
@@ -52,7 +50,8 @@ func connect(tb testing.TB, database string) *mongostore.Store {
 	return store
 }
 
-func uri(tb testing.TB) string {
+// URI returns the address of the engine that tests use.
+func URI(tb testing.TB) string {
 	tb.Helper()
 	for _, name := range []string{"GRID_TEST_MONGO_URI", variable} {
 		if uri := os.Getenv(name); uri != "" {

@@ -145,7 +145,7 @@ func ready(t *testing.T, s *mongostore.Store) {
 // migrations brings one database up from many processes at once.
 func migrations(t *testing.T, _ *mongostore.Store) {
 	t.Helper()
-	s := connect(t, name())
+	s := Connect(t, name())
 	if _, err := s.Ready(t.Context()); err == nil {
 		t.Error("a database that was not migrated is ready")
 	}
