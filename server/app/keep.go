@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"gridwatch/notify/outbox"
+	"gridwatch/server/vault"
+	"gridwatch/server/web"
+	"gridwatch/server/workflow"
+)
+
+const (
+	clockEvery  = 10 * time.Second
+	clockSkew   = 2 * time.Second // writes.md "First reporter"
+	sweepEvery  = time.Hour
+	sweepGrace  = 24 * time.Hour // writes.md "Registration"
+	pushLife    = 24 * time.Hour // a task is in the pull list anyway
+	hashesAtime = 2              // each takes 64 MiB
+	uploads     = 32             // files at once; each takes up to 16 MiB
+)
+
+func (a *App) hasher(k *vault.Keyring) *vault.Hasher {
+	return vault.NewHasher(k, a.env.Password, hashesAtime, a.env.Random)
+}
+
+func isInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
+
+// pushes puts what the relay queues into the outbox.
+type pushes struct {
+	store  outbox.Store
+	worker *outbox.Worker
+}
+
+// Queue implements workflow.Pushes.
+func (p pushes) Queue(ctx context.Context, push workflow.Push) error {
+	e := outbox.For(push.Record, uint64(push.Seq), push.Person) //nolint:gosec // a sequence counts from 1
+	e.Tenant, e.Kind, e.Ref, e.NotBefore, e.ExpiresAt = push.Tenant, push.Kind, push.Ref, push.At, push.At.Add(pushLife)
+	if err := p.store.Add(ctx, e); err != nil {
+		return err
+	}
+	p.worker.Kick()
+	return nil
+}
+
+// checks are what the server needs to be ready.
+func (a *App) checks() []web.Check {
+	return []web.Check{
+		{Name: "database", Run: func(ctx context.Context) error {
+			_, err := a.store.Ready(ctx)
+			return err
+		}},
+		{Name: "objects", Run: a.objects.Ready},
+		{Name: "clock", Run: func(context.Context) error { return a.service.Intake() }},
+	}
+}
+
+// checkClock compares this machine's clock with the database's.
+func (a *App) checkClock(ctx context.Context) {
+	began := a.env.Now()
+	theirs, err := a.store.Ready(ctx)
+	if err != nil {
+		a.env.Log.LogAttrs(ctx, slog.LevelWarn, "the database's clock cannot be read", slog.String("error", err.Error()))
+		return
+	}
+	ended := a.env.Now()
+	right := theirs.Add(clockSkew).After(began) && theirs.Add(-clockSkew).Before(ended)
+	if !right {
+		a.env.Log.LogAttrs(ctx, slog.LevelError, "the clock is off: no reports are taken in",
+			slog.String("off", fmt.Sprint(ended.Sub(theirs).Round(time.Millisecond))))
+	}
+	a.service.SetClock(right)
+}
+
+// keep looks after the clock and sweeps until ctx is done; the channel closes
+// when it has ended.
+func (a *App) keep(ctx context.Context) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		clock, sweep := time.NewTicker(clockEvery), time.NewTicker(sweepEvery)
+		defer clock.Stop()
+		defer sweep.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-clock.C:
+				a.checkClock(ctx)
+			case <-sweep.C:
+				a.sweep(ctx)
+			}
+		}
+	}()
+	return done
+}
+
+func (a *App) sweep(ctx context.Context) {
+	swept, err := a.service.Sweep(ctx, sweepGrace)
+	if err != nil {
+		a.env.Log.LogAttrs(ctx, slog.LevelError, "sweep stopped short", slog.String("error", err.Error()))
+	}
+	a.env.Log.LogAttrs(ctx, slog.LevelInfo, "swept", slog.Int("objects", swept.Objects), slog.Int("envelopes", swept.Envelopes))
+}
