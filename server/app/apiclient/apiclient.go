@@ -42,8 +42,8 @@ func CheckBase(base string) error {
 	return nil
 }
 
-// Problem is an answer that refuses (RFC 9457).
-type Problem struct {
+// ProblemError is an answer that refuses (RFC 9457).
+type ProblemError struct {
 	Status int    `json:"status"`
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
@@ -54,7 +54,7 @@ type Problem struct {
 }
 
 // Error implements error.
-func (p *Problem) Error() string {
+func (p *ProblemError) Error() string {
 	text := fmt.Sprintf("%d %s: %s", p.Status, p.Code, p.Detail)
 	for _, e := range p.Errors {
 		text += fmt.Sprintf("; %s %s", e.Field, e.Detail)
@@ -62,13 +62,24 @@ func (p *Problem) Error() string {
 	return text
 }
 
-// CodeOf returns the code of the Problem in err's chain, or "".
+// CodeOf returns the code of the ProblemError in err's chain, or "".
 func CodeOf(err error) string {
-	var p *Problem
+	var p *ProblemError
 	if errors.As(err, &p) {
 		return p.Code
 	}
 	return ""
+}
+
+// Refused makes sure that err is the refusal with a code.
+func Refused(err error, code string) error {
+	switch {
+	case err == nil:
+		return fmt.Errorf("this is to be refused with %s, and was not", code)
+	case CodeOf(err) != code:
+		return fmt.Errorf("this is to be refused with %s: %w", code, err)
+	}
+	return nil
 }
 
 // Call is one request.
@@ -88,7 +99,7 @@ type Answer struct {
 }
 
 // Do sends a request and reads the whole answer. An answer of 400 and above is
-// a *Problem. Out, if not nil, is filled from a JSON answer.
+// a *ProblemError. Out, if not nil, is filled from a JSON answer.
 func (c Client) Do(ctx context.Context, call Call, out any) (Answer, error) {
 	req, err := c.request(ctx, call)
 	if err != nil {
@@ -108,7 +119,7 @@ func (c Client) Do(ctx context.Context, call Call, out any) (Answer, error) {
 	}
 	answer := Answer{Status: res.StatusCode, Header: res.Header, Body: body}
 	if res.StatusCode >= http.StatusBadRequest {
-		p := &Problem{Status: res.StatusCode}
+		p := &ProblemError{Status: res.StatusCode}
 		if media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); media == "application/problem+json" {
 			if err := json.Unmarshal(body, p); err != nil {
 				p.Detail = "the answer is no problem document"

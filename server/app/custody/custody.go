@@ -40,8 +40,7 @@ const usage = `usage: server custody COMMAND
   open   --opening ID --key FILE --once FILE   ring A: open, show who reported, state the outcome
 all but keygen ask the server:
   --server URL  and  --token-file FILE (- is standard input)  or  --tenant ID --login NAME --password-file FILE
-keys under a passphrase: --passphrase-file FILE
-`
+keys under a passphrase: --passphrase-file FILE`
 
 // options are the flags of all commands; each command asks for its own.
 type options struct {
@@ -115,7 +114,7 @@ func secretFrom(path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the path is the officer's
+	text, err := os.ReadFile(path)
 	return strings.TrimRight(string(text), "\r\n"), err
 }
 

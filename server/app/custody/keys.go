@@ -44,7 +44,7 @@ func keygen(_ context.Context, o options, env Env) error {
 
 // writeNew writes a secret to a file that is not there yet.
 func writeNew(path string, secret []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the officer's
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

@@ -54,8 +54,11 @@ func Play(ctx context.Context, d PlayDeps) error {
 	}
 	p := &player{PlayDeps: d, people: map[string]SignIn{}, staff: map[string]apiclient.Client{}}
 	for _, s := range signIns {
-		if s.Tenant == Tenant {
+		switch s.Tenant {
+		case Tenant:
 			p.people[s.Login] = s
+		case Neighbour:
+			p.people[Neighbour+" "+s.Login] = s
 		}
 	}
 	p.say("Gridwatch demo: from a report to a paid reward, at %s", d.BaseURL)
@@ -82,6 +85,7 @@ func (p *player) scenes() []scene {
 		{"Reporter", "sends the same again, after a lost answer", p.repeat},
 		{"Reporter", "opens the receipt (回执)", p.openReceipt},
 		{"Desk officer (受理)", "finds the report in the queue and accepts it", p.accept},
+		{"Desk officer of the neighbour", "asks for the same report", p.stranger},
 		{"Desk officer", "confirms the target and writes the brief", p.describe},
 		{"Desk officer", "releases the photo and gives the task to the inspector of the target's grid (派单)", p.assign},
 		{"Grid inspector (网格员)", "gets the task by push and by pull", p.receive},
@@ -108,7 +112,7 @@ func (p *player) scenes() []scene {
 type player struct {
 	PlayDeps
 
-	people  map[string]SignIn // by login
+	people  map[string]SignIn // by login; those of the neighbour with its id and a blank in front
 	staff   map[string]apiclient.Client
 	printed error
 

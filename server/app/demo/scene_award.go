@@ -154,7 +154,7 @@ func (p *player) sum(ctx context.Context) error {
 		p.say("\n    Push body as the stand-in for FCM received it:")
 		p.tell("%s", p.push)
 	}
-	p.say("\n    Fine %v yuan → reward %s yuan", p.Fines, a.Fen)
+	p.say("\n    Fined %s yuan → reward %s yuan", a.BaseFen, a.Fen)
 	if a.State != casefile.AwardPaid {
 		return fmt.Errorf("the award is %s", a.State)
 	}

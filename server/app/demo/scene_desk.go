@@ -1,13 +1,17 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"gridwatch/media/probe"
+	"gridwatch/server/app/apiclient"
 	"gridwatch/server/casefile"
 	"gridwatch/server/grid"
+	"gridwatch/server/vault"
 )
 
 // item is an allegation and what an inspection is to find of it.
@@ -70,6 +74,33 @@ func (p *player) accept(ctx context.Context) error {
 		return err
 	}
 	p.tell("%s; the time for the conclusion (核查期限) runs", casefile.ReportAccepted)
+	return nil
+}
+
+// stranger makes sure that another tenant's desk is answered as if there were
+// no such report.
+func (p *player) stranger(ctx context.Context) error {
+	const login = Neighbour + " desk1"
+	absent, err := vault.NewID(p.Random)
+	if err != nil {
+		return err
+	}
+	c, err := p.as(ctx, login)
+	if err != nil {
+		return err
+	}
+	var bodies [2][]byte
+	for i, id := range []string{p.report, absent} {
+		answer, err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: "/v1/office/reports/" + id}, nil)
+		if err := apiclient.Refused(err, "record.not_found"); err != nil {
+			return err
+		}
+		bodies[i] = answer.Body
+	}
+	if !bytes.Equal(bodies[0], bodies[1]) {
+		return errors.New("a foreign report and an absent one are answered differently")
+	}
+	p.tell("404, byte for byte as for a report that does not exist (%s)", p.people[login].Label)
 	return nil
 }
 

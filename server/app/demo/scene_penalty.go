@@ -14,7 +14,7 @@ func (p *player) fen(n int) int64 { return p.Fines[n] * 100 }
 // lines are the penalty lines: the unit's, and a person's if one is fined too.
 func (p *player) lines() []casefile.PenaltyLine {
 	lines := []casefile.PenaltyLine{{
-		ID: "1", Violation: "Gas bottles beside a stove", Article: "安全生产法 第99条", Kind: casefile.Unit, Party: p.targetName(),
+		ID: "1", Violation: "Gas bottles beside a stove", Article: "安全生产法 第101条", Kind: casefile.Unit, Party: p.targetName(),
 		Fen: p.fen(0), Items: []string{p.proven()},
 	}}
 	if len(p.Fines) > 1 {

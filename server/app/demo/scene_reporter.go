@@ -180,8 +180,9 @@ func (p *player) repeat(ctx context.Context) error {
 	}
 	other := p.sent.body
 	other.Narrative += " And more."
-	if _, err := p.register(ctx, other); apiclient.CodeOf(err) != "idempotency.other_body" {
-		return fmt.Errorf("another report under the same key: got %v, want the refusal idempotency.other_body", err)
+	_, err = p.register(ctx, other)
+	if err := apiclient.Refused(err, "idempotency.other_body"); err != nil {
+		return err
 	}
 	p.tell("the same answer, one report; with other words under the same key: 409")
 	return nil
