@@ -25,54 +25,19 @@ type Handlers struct {
 
 // Tasks lists the actor's tasks, oldest first: the open ones, or those of a state.
 func (h Handlers) Tasks(q *web.Request) (web.Reply, error) {
-	query, err := h.query(q)
+	l, err := q.Listing(casefile.TaskMoves.Names())
 	if err != nil {
 		return web.Reply{}, err
 	}
-	limit := query.Limit
-	query.Limit++ // one more says whether there is a next page
+	query := workflow.Query{Limit: l.Limit + 1, After: workflow.Cursor{ID: l.After}}
+	if l.State != "" {
+		query.States = []casefile.State{casefile.State(l.State)}
+	}
 	tasks, err := h.Service.MyTasks(q.Context(), q.Actor, query)
 	if err != nil {
 		return web.Reply{}, err
 	}
-	page := web.Page[wire.Task]{Items: []wire.Task{}}
-	for i := range tasks[:min(limit, len(tasks))] {
-		page.Items = append(page.Items, wire.FromTask(&tasks[i]))
-	}
-	if len(tasks) > limit {
-		page.Next = web.Cursor(tasks[limit-1].ID)
-	}
-	return web.Reply{Body: page}, nil
-}
-
-// query reads what a list is asked for. The cursor holds the id alone, for the
-// time by which the list is ordered is none of the assignee's business.
-func (h Handlers) query(q *web.Request) (workflow.Query, error) {
-	var states []string
-	for _, s := range casefile.TaskMoves.States() {
-		states = append(states, string(s))
-	}
-	state, err := q.QueryOneOf("state", states...)
-	if err != nil {
-		return workflow.Query{}, err
-	}
-	var query workflow.Query
-	if state != "" {
-		query.States = []casefile.State{casefile.State(state)}
-	}
-	if query.Limit, err = q.QueryInt("limit", usualPage, 1, maxPage); err != nil {
-		return query, err
-	}
-	after, err := q.Cursor(1)
-	if err != nil || after == nil {
-		return query, err
-	}
-	last, err := h.Service.MyTask(q.Context(), q.Actor, after[0])
-	if err != nil {
-		return query, err
-	}
-	query.After = workflow.Cursor{At: last.At, ID: last.ID}
-	return query, nil
+	return web.Reply{Body: web.Paged(l, tasks, func(t *casefile.Task) (wire.Task, string) { return wire.FromTask(t), t.ID })}, nil
 }
 
 // Task shows a task.

@@ -72,6 +72,15 @@ func (t Table) States() []State {
 	return all
 }
 
+// Names lists the names of every state.
+func (t Table) Names() []string {
+	var names []string
+	for _, s := range t.States() {
+		names = append(names, string(s))
+	}
+	return names
+}
+
 // Terminal says whether nothing leads out of a state.
 func (t Table) Terminal(s State) bool {
 	for _, m := range t.Moves {

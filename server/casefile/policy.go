@@ -107,6 +107,7 @@ const (
 	TaskOversee   Action = "task.oversee"
 	TaskWork      Action = "task.work" // list, see, acknowledge, result
 	VisitFile     Action = "visit.file"
+	VisitList     Action = "visit.list"
 	VisitRead     Action = "visit.read"
 	HazardWork    Action = "hazard.work"
 	HazardRead    Action = "hazard.read"
@@ -148,6 +149,7 @@ var policy = map[Action][]rule{
 	TaskWork:    {{ofAssigned, []Role{Inspector, Enforcer}}},
 
 	VisitFile: {{ofAssigned, []Role{Enforcer}}},
+	VisitList: {{ofTenant, []Role{DeskOfficer, Leader}}},
 	VisitRead: {{ofArea, []Role{DeskOfficer, Leader}}, {ofAssigned, []Role{Enforcer}}},
 
 	HazardWork: {{ofArea, []Role{Enforcer}}},

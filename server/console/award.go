@@ -12,10 +12,7 @@ import (
 // award is what a payer sees of an award. Who calculates and approves sees the
 // calculation too.
 type award struct {
-	head
-
-	Number string     `json:"number"`
-	Fen    reward.Fen `json:"fen"`
+	awardRow
 	*calculation
 }
 
@@ -43,8 +40,20 @@ type calculation struct {
 	Timeline   []event       `json:"timeline"`
 }
 
+// awardRow is an award in a list.
+type awardRow struct {
+	head
+
+	Number string     `json:"number"`
+	Fen    reward.Fen `json:"fen"`
+}
+
+func newAwardRow(a *casefile.Award) awardRow {
+	return awardRow{head: newHead(&a.Head), Number: a.Number, Fen: reward.Fen(a.Fen)}
+}
+
 func newAward(q *web.Request, a workflow.CalculatedAward) award {
-	out := award{head: newHead(&a.Head), Number: a.Number, Fen: reward.Fen(a.Fen)}
+	out := award{awardRow: newAwardRow(&a.Award)}
 	subject := a.Subject()
 	if !q.Actor.May(casefile.AwardReview, subject) && !q.Actor.May(casefile.AwardApprove, subject) {
 		return out

@@ -28,6 +28,7 @@ func Routes(d Deps) []web.Route {
 	return []web.Route{
 		get("/v1/office/reports", casefile.ReportList, list(casefile.ReportMoves, s.Queue, newQueued)),
 		get("/v1/office/reports/:id", casefile.ReportRead, read(s.ReadReport, newDeskReport)),
+		get("/v1/office/briefs", casefile.ReportBrief, list(casefile.ReportMoves, s.Briefs, newBriefRow)),
 		get("/v1/office/reports/:id/brief", casefile.ReportBrief, read(s.ReadBrief, newBrief)),
 		get("/v1/office/reports/:id/assignees", casefile.ReportRead, assignees(s)),
 		download("/v1/office/reports/:id/evidence/:item", casefile.ReportRead, evidence(s, false)),
@@ -45,11 +46,14 @@ func Routes(d Deps) []web.Route {
 		get("/v1/office/tasks", casefile.TaskOversee, list(casefile.TaskMoves, s.OverseeTasks, newTaskRow)),
 		post("/v1/office/tasks", casefile.TaskCreate, "office-task", create(s.CreatePatrol)),
 		get("/v1/office/tasks/:id", casefile.TaskOversee, read(s.ReadTask, newTask)),
+		download("/v1/office/tasks/:id/evidence/:item", casefile.TaskOversee, file(s.ResultEvidence)),
 
+		get("/v1/office/inspections", casefile.VisitList, list(casefile.VisitMoves, s.ListInspections, newInspectionRow)),
 		post("/v1/office/inspections", casefile.VisitFile, "office-inspection", create(s.FileInspection)),
 		get("/v1/office/inspections/:id", casefile.VisitRead, read(s.ReadInspection, newInspection)),
 		post("/v1/office/inspections/:id/sign", casefile.VisitFile, "", move(s.SignInspection)),
 
+		get("/v1/office/hazards", casefile.HazardRead, list(casefile.HazardMoves, s.ListHazards, newHazardRow)),
 		post("/v1/office/hazards", casefile.HazardWork, "office-hazard", create(s.FindHazard)),
 		get("/v1/office/hazards/:id", casefile.HazardRead, read(s.ReadHazard, newHazard)),
 		post("/v1/office/hazards/:id/triage", casefile.HazardWork, "office-triage", change(s.TriageHazard)),
@@ -58,6 +62,7 @@ func Routes(d Deps) []web.Route {
 		post("/v1/office/hazards/:id/claim-done", casefile.HazardWork, "office-proof", field(s.ClaimRectified, proof.text)),
 		post("/v1/office/hazards/:id/recheck", casefile.HazardWork, "office-recheck", field(s.Recheck, recheck.passed)),
 
+		get("/v1/office/penalties", casefile.PenaltyRead, list(casefile.PenaltyMoves, s.ListPenalties, newPenaltyRow)),
 		post("/v1/office/penalties", casefile.PenaltyWork, "office-penalty", filePenalty(s)),
 		get("/v1/office/penalties/:id", casefile.PenaltyRead, read(s.ReadPenalty, newPenalty)),
 		post("/v1/office/penalties/:id/notice", casefile.PenaltyWork, "office-notice", change(s.GivePenaltyNotice)),
@@ -65,6 +70,7 @@ func Routes(d Deps) []web.Route {
 		post("/v1/office/penalties/:id/serve", casefile.PenaltyWork, "", move(s.ServePenalty)),
 		post("/v1/office/penalties/:id/payments", casefile.PenaltyWork, "office-payment", change(s.PayPenalty)),
 
+		get("/v1/office/awards", casefile.AwardRead, list(casefile.AwardMoves, s.ListAwards, newAwardRow)),
 		post("/v1/office/awards", casefile.AwardDraft, "office-award", create(s.DraftAward)),
 		get("/v1/office/awards/:id", casefile.AwardRead, read(s.ReadAward, newAward)),
 		post("/v1/office/awards/:id/review", casefile.AwardReview, "", move(s.ReviewAward)),

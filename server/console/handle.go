@@ -3,16 +3,11 @@ package console
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"gridwatch/server/casefile"
-	"gridwatch/server/fault"
 	"gridwatch/server/web"
 	"gridwatch/server/workflow"
 )
-
-// pageSize is how many items a page has when the caller does not say.
-const pageSize = 50
 
 // call is who asks, for a use case that changes something.
 func call(q *web.Request) (workflow.Call, error) {
@@ -98,56 +93,23 @@ type record[R any] interface {
 	Header() *casefile.Head
 }
 
-// list handles a list in order of registration: ?state=&limit=&cursor=.
+// list handles a list in order of registration.
 func list[R, V any, P record[R]](
 	table casefile.Table, do func(context.Context, casefile.Actor, workflow.Query) ([]R, error), show func(P) V,
 ) web.Handler {
 	return func(q *web.Request) (web.Reply, error) {
-		query, err := queryOf(q, table)
+		l, err := q.Listing(table.Names())
 		if err != nil {
 			return web.Reply{}, err
 		}
-		size := query.Limit
-		query.Limit++ // one more says whether there is a next page
+		query := workflow.Query{Limit: l.Limit + 1, After: workflow.Cursor{ID: l.After}}
+		if l.State != "" {
+			query.States = []casefile.State{casefile.State(l.State)}
+		}
 		records, err := do(q.Context(), q.Actor, query)
 		if err != nil {
 			return web.Reply{}, err
 		}
-		page := web.Page[V]{Items: []V{}}
-		for i := range records[:min(size, len(records))] {
-			page.Items = append(page.Items, show(&records[i]))
-		}
-		if len(records) > size {
-			last := P(&records[size-1]).Header()
-			page.Next = web.Cursor(last.At.Format(time.RFC3339Nano), last.ID)
-		}
-		return web.Reply{Body: page}, nil
+		return web.Reply{Body: web.Paged(l, records, func(r *R) (V, string) { return show(r), P(r).Header().ID })}, nil
 	}
-}
-
-func queryOf(q *web.Request, table casefile.Table) (workflow.Query, error) {
-	var out workflow.Query
-	var states []string
-	for _, s := range table.States() {
-		states = append(states, string(s))
-	}
-	state, err := q.QueryOneOf("state", states...)
-	if err != nil {
-		return out, err
-	}
-	if state != "" {
-		out.States = []casefile.State{casefile.State(state)}
-	}
-	if out.Limit, err = q.QueryInt("limit", pageSize, 1, 100); err != nil {
-		return out, err
-	}
-	after, err := q.Cursor(2)
-	if err != nil || after == nil {
-		return out, err
-	}
-	out.After.ID = after[1]
-	if out.After.At, err = time.Parse(time.RFC3339Nano, after[0]); err != nil {
-		return out, fault.New(fault.Invalid, "page.cursor", "a cursor is what the page before gave as next").At("?cursor")
-	}
-	return out, nil
 }

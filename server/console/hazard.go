@@ -27,6 +27,20 @@ type hazard struct {
 	Timeline  []event                 `json:"timeline"`
 }
 
+// hazardRow is a hazard in a list.
+type hazardRow struct {
+	head
+
+	Area     string         `json:"area"`
+	Party    string         `json:"party"`
+	Grade    casefile.Grade `json:"grade,omitempty"`
+	Deadline time.Time      `json:"deadline,omitzero"`
+}
+
+func newHazardRow(h *casefile.Hazard) hazardRow {
+	return hazardRow{head: newHead(&h.Head), Area: h.Area, Party: h.Party, Grade: h.Grade, Deadline: h.Deadline}
+}
+
 func newHazard(_ *web.Request, h *casefile.Hazard) hazard {
 	out := hazard{
 		head: newHead(&h.Head), Visit: h.Visit, Item: h.Item, Area: h.Area, Place: newPlace(h.Place), Party: h.Party, Text: h.Text,

@@ -31,6 +31,21 @@ type penalty struct {
 	Timeline  []event                `json:"timeline"`
 }
 
+// penaltyRow is a penalty in a list.
+type penaltyRow struct {
+	head
+
+	Area     string    `json:"area"`
+	Party    string    `json:"party"`
+	TotalFen int64     `json:"totalFen"`
+	PaidFen  int64     `json:"paidFen"`
+	DueBy    time.Time `json:"dueBy,omitzero"`
+}
+
+func newPenaltyRow(p *casefile.Penalty) penaltyRow {
+	return penaltyRow{head: newHead(&p.Head), Area: p.Area, Party: p.Party, TotalFen: p.Total(), PaidFen: p.Paid(), DueBy: p.DueBy}
+}
+
 func newPenalty(_ *web.Request, p *casefile.Penalty) penalty {
 	return penalty{
 		head: newHead(&p.Head), Visit: p.Visit, Area: p.Area, Party: p.Party, Officers: newOfficers(p.Officers), Told: p.Notice,

@@ -1,7 +1,7 @@
 package console
 
 import (
-	"encoding/json"
+	"context"
 	"strings"
 	"time"
 
@@ -117,6 +117,19 @@ type brief struct {
 	Grid        string       `json:"grid"`
 }
 
+// briefRow is a report in the list of who signs and rewards.
+type briefRow struct {
+	head
+
+	Number     string `json:"number"`
+	TargetName string `json:"targetName"`
+	Grid       string `json:"grid"`
+}
+
+func newBriefRow(r *casefile.Report) briefRow {
+	return briefRow{head: newHead(&r.Head), Number: r.Number, TargetName: r.Target.Name, Grid: r.Target.Grid}
+}
+
 type allegation struct {
 	ID      string           `json:"id"`
 	Matter  casefile.Matter  `json:"matter"`
@@ -153,28 +166,31 @@ func newAssignee(a workflow.Assignee) assignee {
 	return assignee{Person: a.Person.ID, Label: a.Person.Label, Own: a.Own, Open: a.Open}
 }
 
-// evidence serves GET /v1/office/reports/:id/evidence/:item, the copy that was
-// released, and …/original.
+// evidence handles a picture of a report: the copy that was released, or the
+// original.
 func evidence(s *workflow.Service, original bool) web.Handler {
+	return file(func(ctx context.Context, actor casefile.Actor, id, item string) (workflow.Original, error) {
+		return s.ReportEvidence(ctx, actor, id, item, original)
+	})
+}
+
+// file handles the download of an item of a record.
+func file(do func(ctx context.Context, actor casefile.Actor, id, item string) (workflow.Original, error)) web.Handler {
 	return func(q *web.Request) (web.Reply, error) {
-		file, err := s.ReportEvidence(q.Context(), q.Actor, q.Param("id"), q.Param("item"), original)
+		f, err := do(q.Context(), q.Actor, q.Param("id"), q.Param("item"))
 		if err != nil {
 			return web.Reply{}, err
 		}
-		name := q.Param("item") + "." + strings.TrimPrefix(file.Type, "image/")
-		return web.Reply{Stream: &web.Stream{ReadCloser: file.ReadCloser, Size: file.Size, Type: file.Type, Name: name}}, nil
+		name := q.Param("item") + "." + strings.TrimPrefix(f.Type, "image/")
+		return web.Reply{Stream: &web.Stream{ReadCloser: f.ReadCloser, Size: f.Size, Type: f.Type, Name: name}}, nil
 	}
 }
 
-// release serves POST /v1/office/reports/:id/evidence/:item/release. The item
-// stands for the body, so that a key is not taken for another item's.
+// release serves POST /v1/office/reports/:id/evidence/:item/release.
 func release(s *workflow.Service) web.Handler {
 	return func(q *web.Request) (web.Reply, error) {
 		c, err := call(q)
 		if err != nil {
-			return web.Reply{}, err
-		}
-		if c.Body, err = json.Marshal(q.Param("item")); err != nil {
 			return web.Reply{}, err
 		}
 		return answer(s.ReleaseEvidence(q.Context(), c, q.Param("id"), q.Param("item")))

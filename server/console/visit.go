@@ -24,6 +24,19 @@ type inspection struct {
 	Timeline []event                `json:"timeline"`
 }
 
+// inspectionRow is an inspection in a list.
+type inspectionRow struct {
+	head
+
+	On    time.Time `json:"on"`
+	Area  string    `json:"area"`
+	Party string    `json:"party"`
+}
+
+func newInspectionRow(v *casefile.Visit) inspectionRow {
+	return inspectionRow{head: newHead(&v.Head), On: v.On, Area: v.Area, Party: v.Party}
+}
+
 func newInspection(_ *web.Request, v *casefile.Visit) inspection {
 	return inspection{
 		head: newHead(&v.Head), Task: v.Task, On: v.On, Area: v.Area, Place: newPlace(v.Place), Party: v.Party, Record: v.Record,

@@ -76,7 +76,7 @@ func collections(ctx context.Context, db *mongo.Database) error {
 			mongo.IndexModel{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)})}
 	}
 	for _, c := range []collection{
-		record(reportKind, index("receipt"), index("tenant", "evidence.digest")),
+		record(reportKind, index("receipt")),
 		record(taskKind, index("tenant", "assigned", "at", "_id"), index("tenant", "cause", "at", "_id")),
 		record(visitKind, index("tenant", "cause", "at", "_id")),
 		record(hazardKind, index("tenant", "cause", "at", "_id"), index("tenant", "visit", "at", "_id")),

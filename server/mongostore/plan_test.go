@@ -35,7 +35,7 @@ func TestListsStream(t *testing.T) {
 	}{
 		"queue":             {workflow.Query{States: one}, "tenant_1_state_1_at_1__id_1"},
 		"queue, next page":  {workflow.Query{States: one, After: after}, "tenant_1_state_1_at_1__id_1"},
-		"queue of an area":  {workflow.Query{States: one, Area: "220182000000"}, "tenant_1_state_1_at_1__id_1"},
+		"queue of an area":  {workflow.Query{States: one, Areas: []string{"220182000000"}}, "tenant_1_state_1_at_1__id_1"},
 		"states":            {workflow.Query{States: two}, "tenant_1_state_1_at_1__id_1"},
 		"states, next page": {workflow.Query{States: two, After: after}, "tenant_1_state_1_at_1__id_1"},
 		"all":               {workflow.Query{}, "tenant_1_at_1__id_1"},

@@ -121,9 +121,16 @@ func filter(q workflow.Query) bson.M {
 	default:
 		f["state"] = bson.M{"$in": q.States}
 	}
-	if q.Area != "" {
-		prefix := casefile.AreaPrefix(q.Area)
-		f["area"] = bson.M{"$gte": prefix, "$lt": prefix + ":"} // ':' follows '9'
+	switch len(q.Areas) {
+	case 0:
+	case 1:
+		f["area"] = under(q.Areas[0])
+	default:
+		var ranges bson.A
+		for _, area := range q.Areas {
+			ranges = append(ranges, bson.M{"area": under(area)})
+		}
+		f["$and"] = bson.A{bson.M{"$or": ranges}} // beside the cursor's $or
 	}
 	for field, want := range map[string]string{
 		"assigned": q.Assigned, "cause": q.Cause, "report": q.Report, "visit": q.Visit,
@@ -142,6 +149,12 @@ func filter(q workflow.Query) bson.M {
 	return f
 }
 
+// under is the range of the codes that lie in an area.
+func under(area string) bson.M {
+	prefix := casefile.AreaPrefix(area)
+	return bson.M{"$gte": prefix, "$lt": prefix + ":"} // ':' follows '9'
+}
+
 // reports keeps reports (workflow.Reports).
 type reports struct {
 	records[casefile.Report, *casefile.Report]
@@ -153,16 +166,4 @@ func (r reports) ByReceipt(ctx context.Context, hashes []string) (*casefile.Repo
 		return nil, err
 	}
 	return &report, nil
-}
-
-func (r reports) ByDigest(ctx context.Context, tenant, digest string, limit int) ([]string, error) {
-	found, err := find[struct {
-		ID string `bson:"_id"`
-	}](ctx, r.c, bson.M{"tenant": tenant, "evidence.digest": digest},
-		options.Find().SetProjection(bson.M{"_id": 1}).SetLimit(int64(limit)))
-	ids := make([]string, len(found))
-	for i, f := range found {
-		ids[i] = f.ID
-	}
-	return ids, err
 }

@@ -145,21 +145,12 @@ func reports(t *testing.T, s *mongostore.Store) {
 	ctx := t.Context()
 	for _, id := range []string{"a", "b", "c"} {
 		r := &casefile.Report{Head: newTask(t, "county", id, start()).Head, Receipt: "receipt " + id, Envelope: "envelope " + id}
-		r.Evidence = []casefile.Evidence{{ID: "1", Digest: "digest " + id}, {ID: "2", Digest: "digest of all"}}
 		ok(t, s.Reports.Insert(ctx, r))
 	}
 	r := must[*casefile.Report](t)(s.Reports.ByReceipt(ctx, []string{"of the new key", "receipt b"}))
 	same(t, "ByReceipt", r.ID, "b")
 	_, err := s.Reports.ByReceipt(ctx, []string{"of the new key", "of the old one"})
 	refused(t, err, fault.NotFound, "record.not_found")
-
-	for digest, want := range map[string][]string{"digest b": {"b"}, "digest of all": {"a", "b", "c"}, "none": {}} {
-		got := must[[]string](t)(s.Reports.ByDigest(ctx, "county", digest, 9))
-		slices.Sort(got)
-		same(t, "ByDigest "+digest, got, want)
-	}
-	same(t, "ByDigest, two at most", len(must[[]string](t)(s.Reports.ByDigest(ctx, "county", "digest of all", 2))), 2)
-	same(t, "ByDigest, other tenant", must[[]string](t)(s.Reports.ByDigest(ctx, "other", "digest b", 9)), []string{})
 }
 
 func envelopes(t *testing.T, s *mongostore.Store) {

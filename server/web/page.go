@@ -15,6 +15,52 @@ type Page[T any] struct {
 	Next  string `json:"next,omitempty"` // cursor of the next page; "" at the end
 }
 
+// Listing is what a list is asked for: ?state=&limit=&cursor=.
+type Listing struct {
+	State string // "" is any
+	Limit int
+	After string // id of the last item of the page before, "" on the first
+}
+
+// usual is how many items a page has when the caller does not say, and most the
+// number it can ask for.
+const (
+	usual = 50
+	most  = 100
+)
+
+// Listing reads what a list is asked for. Its cursor holds an id and nothing
+// else: the time that a list is ordered by is not for everybody.
+func (q *Request) Listing(states []string) (Listing, error) {
+	var l Listing
+	var err error
+	if l.State, err = q.QueryOneOf("state", states...); err != nil {
+		return l, err
+	}
+	if l.Limit, err = q.QueryInt("limit", usual, 1, most); err != nil {
+		return l, err
+	}
+	after, err := q.Cursor(1)
+	if err == nil && after != nil {
+		l.After = after[0]
+	}
+	return l, err
+}
+
+// Paged cuts a page out of records, of which one more than the limit were read.
+// Show says what is seen of a record, and its id.
+func Paged[R, V any](l Listing, records []R, show func(*R) (V, string)) Page[V] {
+	page := Page[V]{Items: []V{}}
+	for i := range records[:min(l.Limit, len(records))] {
+		v, id := show(&records[i])
+		page.Items = append(page.Items, v)
+		if i == l.Limit-1 && len(records) > l.Limit {
+			page.Next = Cursor(id)
+		}
+	}
+	return page
+}
+
 // Cursor makes an opaque cursor of the sort values of a page's last item.
 func Cursor(parts ...string) string {
 	text, err := json.Marshal(parts)

@@ -101,7 +101,7 @@ func (s *Service) earlierHazards(ctx context.Context, r *casefile.Report, in Awa
 	if in.KnownBefore || in.EarlierReviewed != "" {
 		return nil
 	}
-	hazards, err := s.Hazards.List(ctx, Query{Tenant: r.Tenant, Area: r.Area, Limit: maxOfReport})
+	hazards, err := s.Hazards.List(ctx, Query{Tenant: r.Tenant, Areas: []string{r.Area}, Limit: maxOfReport})
 	if err != nil {
 		return err
 	}
@@ -307,6 +307,11 @@ func (s *Service) AwardPayFailed(ctx context.Context, call Call, id, reason stri
 func (s *Service) RetryAward(ctx context.Context, call Call, id string) (casefile.Outcome, error) {
 	return s.onAward(ctx, call, id, casefile.AwardPay, "retry",
 		func(*casefile.Award, *casefile.Event) ([]casefile.Effect, error) { return nil, nil })
+}
+
+// ListAwards lists awards in the actor's area, oldest first.
+func (s *Service) ListAwards(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Award, error) {
+	return listed(ctx, actor, s.Awards, casefile.AwardRead, q)
 }
 
 // CalculatedAward is an award with its calculation.

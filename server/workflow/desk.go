@@ -1,9 +1,9 @@
 package workflow
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"gridwatch/server/casefile"
@@ -23,19 +23,12 @@ type DeskReport struct {
 
 // Queue lists reports of the actor's desk, oldest first.
 func (s *Service) Queue(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Report, error) {
-	q.Tenant, q.Area = actor.Tenant, deskArea(actor, casefile.DeskOfficer)
-	return s.Reports.List(ctx, q)
+	return listed(ctx, actor, s.Reports, casefile.ReportList, q)
 }
 
-// deskArea returns the widest area in which the actor holds a role.
-func deskArea(actor casefile.Actor, roles ...casefile.Role) string {
-	areas := actor.Areas(roles...)
-	if len(areas) == 0 {
-		return ""
-	}
-	return slices.MinFunc(areas, func(a, b string) int {
-		return cmp.Compare(len(casefile.AreaPrefix(a)), len(casefile.AreaPrefix(b)))
-	})
+// Briefs lists reports for who signs and rewards, in the desk's words.
+func (s *Service) Briefs(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Report, error) {
+	return listed(ctx, actor, s.Reports, casefile.ReportBrief, q)
 }
 
 // ReadReport opens a report for the desk.
@@ -210,6 +203,7 @@ func (s *Service) WriteBrief(ctx context.Context, call Call, id string, in Brief
 // ReleaseEvidence lets the assignees see a copy of an item, drawn anew and
 // without metadata (confidentiality 7).
 func (s *Service) ReleaseEvidence(ctx context.Context, call Call, id, item string) (casefile.Outcome, error) {
+	call.Body = []byte(strconv.Quote(item)) // the same key for another item is another body
 	return s.onReport(ctx, call, id, casefile.ReportDecide, "release_evidence",
 		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
 			found, ok := casefile.FindEvidence(r.Evidence, item)

@@ -144,6 +144,11 @@ func (s *Service) Recheck(ctx context.Context, call Call, id string, ok bool) (c
 	})
 }
 
+// ListHazards lists hazards in the actor's area, oldest first.
+func (s *Service) ListHazards(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Hazard, error) {
+	return listed(ctx, actor, s.Hazards, casefile.HazardRead, q)
+}
+
 // ReadHazard returns a hazard.
 func (s *Service) ReadHazard(ctx context.Context, actor casefile.Actor, id string) (*casefile.Hazard, error) {
 	return load(ctx, actor, s.Hazards, id, casefile.HazardRead)

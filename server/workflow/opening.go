@@ -25,9 +25,6 @@ func (s *Service) AskOpening(ctx context.Context, call Call, in OpeningRequest) 
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
-	if a.State != casefile.AwardNotified || a.AskedAt.IsZero() {
-		return casefile.Outcome{}, fault.New(fault.Conflict, "opening.not_claimed", "the reporter has not asked for this award").At("/award")
-	}
 	tenant, err := s.Directory.Tenant(ctx, a.Tenant)
 	if err != nil {
 		return casefile.Outcome{}, err
@@ -37,6 +34,9 @@ func (s *Service) AskOpening(ctx context.Context, call Call, in OpeningRequest) 
 	}
 	return create(ctx, s, call, s.Openings, casefile.OpeningMoves,
 		func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
+			if a.State != casefile.AwardNotified || a.AskedAt.IsZero() {
+				return nil, fault.New(fault.Conflict, "opening.not_claimed", "the reporter has not asked for this award").At("/award")
+			}
 			e.Command = "ask"
 			*o = casefile.Opening{
 				Head: o.Head, Report: a.Report, Area: a.Area, Award: a.ID, Purpose: in.Purpose, Basis: in.Basis,
@@ -190,6 +190,5 @@ func (s *Service) ReadOpening(ctx context.Context, actor casefile.Actor, id stri
 
 // ListOpenings lists requests of the tenant, oldest first.
 func (s *Service) ListOpenings(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Opening, error) {
-	q.Tenant = actor.Tenant
-	return s.Openings.List(ctx, q)
+	return listed(ctx, actor, s.Openings, casefile.OpeningRead, q)
 }

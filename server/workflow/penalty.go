@@ -123,6 +123,11 @@ func (s *Service) PayPenalty(ctx context.Context, call Call, id string, in Recei
 	})
 }
 
+// ListPenalties lists penalties in the actor's area, oldest first.
+func (s *Service) ListPenalties(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Penalty, error) {
+	return listed(ctx, actor, s.Penalties, casefile.PenaltyRead, q)
+}
+
 // ReadPenalty returns a penalty.
 func (s *Service) ReadPenalty(ctx context.Context, actor casefile.Actor, id string) (*casefile.Penalty, error) {
 	return load(ctx, actor, s.Penalties, id, casefile.PenaltyRead)

@@ -157,6 +157,28 @@ func load[T any, P record[T]](ctx context.Context, actor casefile.Actor, of Reco
 	return P(rec), nil
 }
 
+// listed lists records in the areas where the actor holds a role that may do
+// an action.
+func listed[T any, P record[T]](ctx context.Context, actor casefile.Actor, of Records[T], action casefile.Action, q Query) ([]T, error) {
+	q.Tenant, q.Areas = actor.Tenant, actor.Areas(casefile.RolesFor(action)...)
+	return page[T, P](ctx, of, q)
+}
+
+// page lists records after the one that the cursor names.
+func page[T any, P record[T]](ctx context.Context, of Records[T], q Query) ([]T, error) {
+	if q.After.ID != "" {
+		last, err := of.Get(ctx, q.Tenant, q.After.ID)
+		if fault.KindOf(err) == fault.NotFound {
+			return nil, fault.New(fault.Invalid, "page.cursor", "a cursor is what the page before gave as next").At("?cursor")
+		}
+		if err != nil {
+			return nil, err
+		}
+		q.After.At = P(last).Header().At
+	}
+	return of.List(ctx, q)
+}
+
 // change carries a command out on a record: read, authorise, find a repeat, do,
 // check the move, write if nothing changed meanwhile; otherwise again. Do sets
 // the event's command (and To, where a command can lead to several states) and

@@ -29,16 +29,17 @@ type Records[T any] interface {
 type Query struct {
 	Tenant   string
 	States   []casefile.State
-	Area     string // area code; what lies under it
-	Assigned string // person id
-	Cause    string // report id
-	Report   string // report id, of awards and openings
-	Visit    string // visit id, of penalties and hazards
+	Areas    []string // area codes; what lies under any of them
+	Assigned string   // person id
+	Cause    string   // report id
+	Report   string   // report id, of awards and openings
+	Visit    string   // visit id, of penalties and hazards
 	After    Cursor
 	Limit    int
 }
 
-// Cursor is the place in a list after which a page begins.
+// Cursor is the place in a list after which a page begins. Callers of use
+// cases give the ID alone: the time is not for everybody to know.
 type Cursor struct {
 	At time.Time
 	ID string
@@ -73,8 +74,6 @@ type Reports interface {
 	Records[casefile.Report]
 	// ByReceipt finds a report by any of the keyed hashes of its receipt code.
 	ByReceipt(ctx context.Context, hashes []string) (*casefile.Report, error)
-	// ByDigest lists reports of a tenant that hold evidence with a digest.
-	ByDigest(ctx context.Context, tenant, digest string, limit int) ([]string, error)
 }
 
 // Waiting is a record whose effects wait to be carried out.

@@ -96,14 +96,28 @@ func (s *Service) MyTasks(ctx context.Context, actor casefile.Actor, q Query) ([
 	if len(q.States) == 0 {
 		q.States = openTasks()
 	}
-	return s.Tasks.List(ctx, q)
+	return page(ctx, s.Tasks, q)
 }
 
 // OverseeTasks lists tasks in the actor's area.
 func (s *Service) OverseeTasks(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Task, error) {
-	q.Tenant = actor.Tenant
-	q.Area = deskArea(actor, casefile.TownshipOfficer, casefile.DeskOfficer)
-	return s.Tasks.List(ctx, q)
+	return listed(ctx, actor, s.Tasks, casefile.TaskOversee, q)
+}
+
+// ResultEvidence returns a picture that came with a task's result.
+func (s *Service) ResultEvidence(ctx context.Context, actor casefile.Actor, id, item string) (Original, error) {
+	t, err := load(ctx, actor, s.Tasks, id, casefile.TaskOversee)
+	if err != nil {
+		return Original{}, err
+	}
+	if t.Result == nil {
+		return Original{}, fault.Absent()
+	}
+	e, ok := casefile.FindEvidence(t.Result.Evidence, item)
+	if !ok {
+		return Original{}, fault.Absent()
+	}
+	return s.readItem(ctx, t.Result.Key, *e, false)
 }
 
 // MyTask returns a task assigned to the actor.

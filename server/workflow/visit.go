@@ -53,6 +53,9 @@ func (s *Service) FileInspection(ctx context.Context, call Call, in InspectionRe
 	}
 	return create(ctx, s, call, s.Visits, casefile.VisitMoves,
 		func(v *casefile.Visit, e *casefile.Event) ([]casefile.Effect, error) {
+			if task.State == casefile.TaskDone {
+				return nil, fault.New(fault.Conflict, "visit.task_done", "the inspection of this task is recorded and signed").At("/task")
+			}
 			e.Command = "file"
 			*v = casefile.Visit{
 				Head: v.Head, Task: task.ID, Cause: task.Cause, Area: task.Area, Place: at, Party: in.Party, Record: in.Record,
@@ -114,6 +117,11 @@ func (s *Service) SignInspection(ctx context.Context, call Call, id string) (cas
 // ReadInspection returns a record of an inspection.
 func (s *Service) ReadInspection(ctx context.Context, actor casefile.Actor, id string) (*casefile.Visit, error) {
 	return load(ctx, actor, s.Visits, id, casefile.VisitRead)
+}
+
+// ListInspections lists records of inspections in the actor's area, oldest first.
+func (s *Service) ListInspections(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Visit, error) {
+	return listed(ctx, actor, s.Visits, casefile.VisitList, q)
 }
 
 // Conclusion is what a leader signs.
