@@ -59,11 +59,15 @@ type App struct {
 // Open connects to the engines, migrates the database and listens. It serves
 // nothing before Run.
 func Open(ctx context.Context, cfg config.Config, env Env) (*App, error) {
-	a := &App{cfg: cfg, env: env, metrics: prometheus.NewRegistry()}
+	a := newApp(cfg, env)
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Close(context.WithoutCancel(ctx)))
 	}
 	return a, nil
+}
+
+func newApp(cfg config.Config, env Env) *App {
+	return &App{cfg: cfg, env: env, metrics: prometheus.NewRegistry()}
 }
 
 func (a *App) open(ctx context.Context) error {

@@ -97,7 +97,7 @@ func (c call) opened(ctx context.Context, do func(*App) error) error {
 	if err != nil {
 		return err
 	}
-	a := &App{cfg: cfg, env: env}
+	a := newApp(cfg, env)
 	if err := a.engines(ctx); err != nil {
 		return errors.Join(err, a.Close(ctx))
 	}

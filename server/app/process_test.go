@@ -200,6 +200,13 @@ func TestProcess(t *testing.T) {
 		t.Errorf("healthcheck of a ready server: got exit %d", code)
 	}
 
+	t.Run("a sweep runs where push is on", func(t *testing.T) {
+		sweep := launch(t, path, w.settings, "sweep")
+		if code := sweep.code(t); code != 0 || sweep.out.String() != "removed 0 objects, 0 envelopes\n" {
+			t.Errorf("got exit %d, %q, %s", code, sweep.out.String(), sweep.logs.String())
+		}
+	})
+
 	t.Run("a taken port is told", func(t *testing.T) {
 		for _, name := range []string{"GRID_LISTEN", "GRID_OPS_LISTEN"} {
 			other := "GRID_LISTEN"
@@ -227,8 +234,9 @@ func TestProcess(t *testing.T) {
 		if err != nil || !bytes.Equal(first.Body, again.Body) {
 			t.Errorf("a repeat elsewhere: got %s, %v, want %s", again.Body, err, first.Body)
 		}
-		if got, want := second.followed(t, first), answered(t, first).Number; got != want {
-			t.Errorf("behind the receipt: got number %s, want %s", got, want)
+		want := answered(t, first)
+		if got := second.followed(t, want.Code); got != want.Number {
+			t.Errorf("behind the receipt: got number %s, want %s", got, want.Number)
 		}
 		desk := w.as(t, "desk1") // signed in at the first
 		desk.Base = second.base
@@ -279,8 +287,9 @@ func TestProcess(t *testing.T) {
 		}
 		launch(t, path, w.settings, "serve") // on the same ports, at once
 		w.ready(t)
-		if got, want := w.followed(t, apiclient.Answer{Body: text}), answered(t, apiclient.Answer{Body: text}).Number; got != want {
-			t.Errorf("behind the receipt: got number %s, want %s", got, want)
+		want := answered(t, apiclient.Answer{Body: text})
+		if got := w.followed(t, want.Code); got != want.Number {
+			t.Errorf("behind the receipt: got number %s, want %s", got, want.Number)
 		}
 	})
 

@@ -82,15 +82,15 @@ func answered(t *testing.T, a apiclient.Answer) registered {
 	return r
 }
 
-// followed opens the receipt that an answer brought and returns its number.
-func (w *world) followed(t *testing.T, a apiclient.Answer) string {
+// followed opens a receipt and returns the number it shows.
+func (w *world) followed(t *testing.T, code string) string {
 	t.Helper()
 	c := w.anyone()
 	var session struct {
 		Token string `json:"token"`
 	}
 	var receipt registered
-	_, err := c.Do(t.Context(), apiclient.Call{Method: http.MethodPost, Path: "/v1/receipt/session", Body: map[string]string{"code": answered(t, a).Code}}, &session)
+	_, err := c.Do(t.Context(), apiclient.Call{Method: http.MethodPost, Path: "/v1/receipt/session", Body: map[string]string{"code": code}}, &session)
 	if err != nil {
 		t.Error(err)
 		return ""
