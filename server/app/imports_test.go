@@ -12,11 +12,14 @@ import (
 var layers = [][]string{
 	{"server"},
 	{"server/app"},
-	{"server/app/demo", "server/app/custody", "server/app/apiclient"},
-	{"mobileapi", "server/console", "server/mongostore", "server/storetest"},
+	{"server/app/demo"},
+	{"server/app/custody"},
+	{"server/app/apiclient"},
+	{"mobileapi", "server/console", "server/mongostore"},
 	{"mobileapi/citizen", "mobileapi/inspector", "mobileapi/session"},
+	{"mobileapi/intake"},
 	{"mobileapi/wire"},
-	{"server/web", "server/workflow", "server/config"},
+	{"server/web", "server/workflow", "server/config"}, // none imports another
 	{"server/vault", "server/grid", "server/dispatch", "server/reward"},
 	{"server/casefile"},
 	{"server/fault"},
@@ -26,7 +29,7 @@ var layers = [][]string{
 var libraries = []string{"media", "notify", "schemas"}
 
 // tools are programs and test support that only need to build.
-var tools = []string{"server/devstack", "server/grid/demogrids", "server/reward/rewardtest"}
+var tools = []string{"server/devstack", "server/grid/demogrids", "server/reward/rewardtest", "server/storetest"}
 
 func layerOf(pkg string) int {
 	for i, layer := range layers {
