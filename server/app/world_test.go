@@ -28,7 +28,15 @@ import (
 	"gridwatch/server/vault"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// Fiber and fasthttp start these once for the process and never stop them.
+		goleak.IgnoreAnyFunction("github.com/gofiber/fiber/v2/utils.StartTimeStampUpdater.func1.1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		// Ends up to ten seconds after its server.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+	)
+}
 
 // world is the whole program on engines of its own: a database, a prefix of
 // the object store, the stand-in for FCM, and the demo's tenants and people.
