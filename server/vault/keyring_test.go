@@ -127,6 +127,48 @@ func TestGenerateIsItsRandomness(t *testing.T) {
 	}
 }
 
+func TestCompleteAddsWhatAnOlderFileLacks(t *testing.T) {
+	t.Parallel()
+	whole := newFile(t, 1)
+	same, err := CompleteKeyring(whole, strings.NewReader(""), day)
+	if err != nil || !bytes.Equal(same, whole) {
+		t.Errorf("a whole file was changed: %v", err)
+	}
+	f, err := readKeyFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(f.Keys, LogSigning)
+	old, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Parse(old); err == nil || !strings.Contains(err.Error(), "log: no key: run server keys init") {
+		t.Errorf("got %v, want what to do", err)
+	}
+	file, err := CompleteKeyring(old, seeded(2), day.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := parsed(t, file), parsed(t, whole)
+	for _, p := range purposes() {
+		if kept := got.NewestID(p) == want.NewestID(p); kept == (p == LogSigning) {
+			t.Errorf("%s: kept is %v", p, kept)
+		}
+	}
+	if len(got.LogKeys()) != 1 || !publicOf(got.LogKey()).Equal(got.LogKeys()[0]) {
+		t.Error("the new key does not sign")
+	}
+	for _, broken := range []string{"", `{"v":1,"keys":{"other":[]}}`} {
+		if _, err := CompleteKeyring([]byte(broken), seeded(2), day); err == nil {
+			t.Errorf("%q was completed", broken)
+		}
+	}
+	if _, err := CompleteKeyring([]byte(`{"v":1,"keys":null}`), seeded(2), day); err != nil {
+		t.Errorf("a file without keys: %v", err)
+	}
+}
+
 func TestLoadRefusesAnOpenFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "keyring.json")
