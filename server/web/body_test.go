@@ -229,3 +229,19 @@ func TestMultipart(t *testing.T) {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 }
+
+// JSON has one kind of number: a whole one may be written with a fraction.
+func TestWholeNumberWithAFraction(t *testing.T) {
+	t.Parallel()
+	var in struct {
+		Lines []struct{ Fen int64 }
+	}
+	if err := decode([]byte(`{"Lines": [{"Fen": 100.0}, {"Fen": 1e3}, {"Fen": 1000000000000000}]}`), &in); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int64{100, 1000, 1e15} {
+		if got := in.Lines[i].Fen; got != want {
+			t.Errorf("got %d, want %d", got, want)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gowebpki/jcs"
 
 	"gridwatch/schemas"
 	"gridwatch/server/casefile"
@@ -215,16 +216,15 @@ func validate(schema string, raw []byte) error {
 }
 
 // decode reads JSON that passed its schema. A schema's integer may be written
-// 1.0, which encoding/json does not take for one.
+// 1.0, which encoding/json does not take for one: the canonical form has 1.
 func decode(raw []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) && strings.HasPrefix(mismatch.Value, "number") {
-		return fault.New(fault.Invalid, "body.number", "a whole number is written in digits only").At("/" + strings.ReplaceAll(mismatch.Field, ".", "/"))
-	}
+	canonical, err := jcs.Transform(raw)
 	if err != nil {
+		return fault.New(fault.Invalid, "body.json", "the body is one JSON value in UTF-8 without repeated members")
+	}
+	d := json.NewDecoder(bytes.NewReader(canonical))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
 		return fmt.Errorf("decode body: its schema and %T differ", v)
 	}
 	return nil
