@@ -161,7 +161,7 @@ func TestSubmitRefuses(t *testing.T) {
 		"no sealed identity":       {[]part{jsonPart("report", sealed), photo(jpeg)}, "body.parts /identity"},
 		"no sealed contact":        {[]part{jsonPart("report", sealed), {name: "identity", body: jpeg}}, "body.parts /contact"},
 		"a sealed part too large":  {[]part{jsonPart("report", sealed), {name: "identity", body: make([]byte, 64<<10+1)}}, "envelope.too_large /identity"},
-		"sealed parts that are no": {[]part{jsonPart("report", sealed), {name: "identity", body: jpeg}, {name: "contact", body: jpeg}}, "envelope.size"},
+		"sealed parts that are no": {[]part{jsonPart("report", sealed), {name: "identity", body: jpeg}, {name: "contact", body: jpeg}}, "envelope.size /identity"},
 		"another digest":           {[]part{declared(sum(nil)), photo(jpeg)}, "evidence.digest /evidence"},
 		"another Content-Digest":   {[]part{plain, digested(contentDigest(nil))}, "evidence.digest /evidence"},
 		"two digests":              {[]part{declared(sum(jpeg)), digested(contentDigest(nil))}, "evidence.digest /evidence"},
@@ -169,7 +169,7 @@ func TestSubmitRefuses(t *testing.T) {
 		"fewer files":              {[]part{declared(sum(jpeg), sum(jpeg)), photo(jpeg)}, "evidence.count /evidence"},
 		"more files":               {[]part{declared(sum(jpeg)), photo(jpeg), photo(jpeg)}, "evidence.count /evidence"},
 		"a file where none is":     {[]part{declared(), photo(jpeg)}, "evidence.count /evidence"},
-		"too many files":           {[]part{plain, photo(jpeg), photo(jpeg), photo(jpeg), photo(jpeg)}, "report.too_many_items"},
+		"too many files":           {[]part{plain, photo(jpeg), photo(jpeg), photo(jpeg), photo(jpeg)}, "report.too_many_items /evidence"},
 		"no picture":               {[]part{plain, photo([]byte("canary-file"))}, "evidence.type /evidence"},
 		"a schema's fault":         {[]part{{name: "report", body: []byte(`{"canary-field":1}`)}}, "body.invalid "},
 		"no JSON":                  {[]part{{name: "report", body: []byte(`canary`)}}, "body.invalid "},
@@ -236,7 +236,7 @@ func TestReceipt(t *testing.T) {
 		t.Errorf("got %d for an award that is none", a.status)
 	}
 	for code, want := range map[string]string{
-		"12345 67890 12345 67890 12345": "receipt.code_format", "canary": "receipt.code_format", validCode(made.Code): "receipt.unknown",
+		"12345 67890 12345 67890 12345": "receipt.code_format /code", "canary": "receipt.code_format /code", validCode(made.Code): "receipt.unknown",
 	} {
 		a := r.post("/v1/receipt/session", "", "", wire.OpenReceipt{Code: code})
 		if a.code() != want {

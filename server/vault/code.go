@@ -36,7 +36,7 @@ func (c Code) Reveal() string {
 // that nearly all slips of the hand end here without a look-up.
 func ParseCode(text string) (Code, error) {
 	wrong := fault.New(fault.Invalid, "receipt.code_format",
-		"a receipt code has %d digits, the last of which checks the others: compare it with the one you noted", codeDigits)
+		"a receipt code has %d digits, the last of which checks the others: compare it with the one you noted", codeDigits).At("/code")
 	if len(text) > maxCodeText {
 		return Code{}, wrong
 	}

@@ -184,14 +184,14 @@ func SealContact(rings Rings, c Contact) (Envelope, error) {
 // the exact length of a size class. Whether the keys are the right ones only
 // the custodians can tell. It returns an Invalid Fault envelope.*.
 func CheckIdentity(file []byte, rings Rings) error {
-	return checkSealed(file, len(rings.b), func(class int) int {
+	return checkSealed(file, "/identity", len(rings.b), func(class int) int {
 		return ageLength(len(rings.b), ageLength(len(rings.a), identityClass<<class))
 	})
 }
 
 // CheckContact is CheckIdentity for a contact, which ring A alone is given.
 func CheckContact(file []byte, rings Rings) error {
-	return checkSealed(file, len(rings.a), func(class int) int {
+	return checkSealed(file, "/contact", len(rings.a), func(class int) int {
 		return ageLength(len(rings.a), contactClass<<class)
 	})
 }
@@ -215,33 +215,33 @@ func ageLength(recipients, plain int) int {
 	return header + payloadNonce + plain + chunkTag*((plain+chunkSize-1)/chunkSize)
 }
 
-func checkSealed(file []byte, recipients int, length func(class int) int) error {
+func checkSealed(file []byte, field string, recipients int, length func(class int) int) error {
 	fits := false
 	for class := range classes {
 		fits = fits || len(file) == length(class)
 	}
 	if !fits {
 		return fault.New(fault.Invalid, "envelope.size",
-			"an envelope is sealed to the published keys and padded to a size class: %d bytes here", length(0))
+			"an envelope is sealed to the published keys and padded to a size class: %d bytes here", length(0)).At(field)
 	}
 	header, err := age.ExtractHeader(bytes.NewReader(file))
 	if err != nil {
-		return fault.New(fault.Invalid, "envelope.format", "an envelope is a binary age file")
+		return fault.New(fault.Invalid, "envelope.format", "an envelope is a binary age file").At(field)
 	}
 	lines := strings.Split(string(header), "\n") // intro, two a stanza, MAC, and nothing
 	if len(lines) != 2*recipients+3 {
-		return errRecipients()
+		return errRecipients().At(field)
 	}
 	for stanza := range slices.Chunk(lines[1:2*recipients+1], 2) {
 		arg, hybrid := strings.CutPrefix(stanza[0], stanzaPrefix)
 		if !hybrid || len(stanza[0]) != stanzaLine || strings.Contains(arg, " ") || len(stanza[1]) != bodyLine {
-			return errRecipients()
+			return errRecipients().At(field)
 		}
 	}
 	return nil
 }
 
-func errRecipients() error {
+func errRecipients() *fault.Fault {
 	return fault.New(fault.Invalid, "envelope.recipients", "an envelope is sealed to all the published keys of its ring, which are hybrid, and to no other")
 }
 
@@ -291,8 +291,8 @@ func encrypt(plain []byte, to []age.Recipient) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func decrypt(file []byte, by age.Identity) ([]byte, error) {
-	r, err := age.Decrypt(bytes.NewReader(file), by)
+func decrypt(file []byte, by ...age.Identity) ([]byte, error) {
+	r, err := age.Decrypt(bytes.NewReader(file), by...)
 	if err != nil {
 		return nil, err
 	}

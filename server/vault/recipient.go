@@ -6,7 +6,7 @@ import "filippo.io/age"
 // ErrRequest.
 func CheckRecipient(text string) error {
 	if _, err := age.ParseHybridRecipient(text); err != nil {
-		return ErrRequest
+		return ErrRequest.At("/recipient")
 	}
 	return nil
 }
