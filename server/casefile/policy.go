@@ -27,6 +27,7 @@ type rule struct {
 type Subject struct {
 	Tenant   string
 	Area     string   // area or grid code the record lies in
+	Party    string   // the unit it is about, for declared ties
 	Assigned []string // persons it is assigned to
 	Report   string   // the report itself, for a receipt holder
 }
@@ -126,6 +127,8 @@ const (
 	OpeningPeel   Action = "opening.peel"   // ring B
 	OpeningFinish Action = "opening.finish" // ring A
 	OpeningDeny   Action = "opening.deny"   // either ring
+	AdminRead     Action = "admin.read"     // people, proposals, policy; never a case
+	AdminChange   Action = "admin.change"
 )
 
 // policy is the table. Order of rows: surfaces of workflow.md.
@@ -138,7 +141,7 @@ var policy = map[Action][]rule{
 	AwardClaim:   {{ofOwn, []Role{ReceiptHolder}}},
 	SessionUse:   {{ofAll, StaffRoles()}},
 
-	ReportList:   {{ofTenant, []Role{DeskOfficer}}},
+	ReportList:   {{ofArea, []Role{DeskOfficer}}},
 	ReportRead:   {{ofArea, []Role{DeskOfficer}}},
 	ReportDecide: {{ofArea, []Role{DeskOfficer}}},
 	ReportSign:   {{ofArea, []Role{Leader}}},
@@ -149,7 +152,7 @@ var policy = map[Action][]rule{
 	TaskWork:    {{ofAssigned, []Role{Inspector, Enforcer}}},
 
 	VisitFile: {{ofAssigned, []Role{Enforcer}}},
-	VisitList: {{ofTenant, []Role{DeskOfficer, Leader}}},
+	VisitList: {{ofArea, []Role{DeskOfficer, Leader}}},
 	VisitRead: {{ofArea, []Role{DeskOfficer, Leader}}, {ofAssigned, []Role{Enforcer}}},
 
 	HazardWork: {{ofArea, []Role{Enforcer}}},
@@ -172,4 +175,7 @@ var policy = map[Action][]rule{
 	OpeningPeel:   {{ofTenant, []Role{SealLeader}}},
 	OpeningFinish: {{ofTenant, []Role{IdentityOfficer}}},
 	OpeningDeny:   {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
+
+	AdminRead:   {{ofTenant, []Role{Administrator}}},
+	AdminChange: {{ofTenant, []Role{Administrator}}},
 }

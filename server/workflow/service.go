@@ -57,6 +57,8 @@ type Deps struct {
 	Pending   Pending
 	Directory Directory
 	Accounts  Accounts
+	SignIns   SignIns
+	Rosters   Rosters
 	Ledger    reward.Ledger
 	Pushes    Pushes // nil when push is off: the pull list is enough
 
@@ -161,20 +163,21 @@ func load[T any, P record[T]](ctx context.Context, actor casefile.Actor, of Reco
 // an action.
 func listed[T any, P record[T]](ctx context.Context, actor casefile.Actor, of Records[T], action casefile.Action, q Query) ([]T, error) {
 	q.Tenant, q.Areas = actor.Tenant, actor.Areas(casefile.RolesFor(action)...)
-	return page[T, P](ctx, of, q)
+	return page[T, P](ctx, actor, of, action, q)
 }
 
-// page lists records after the one that the cursor names.
-func page[T any, P record[T]](ctx context.Context, of Records[T], q Query) ([]T, error) {
+// page lists records after the one that the cursor names. A cursor of a record
+// that the actor may not know of is one that no page gave.
+func page[T any, P record[T]](ctx context.Context, actor casefile.Actor, of Records[T], action casefile.Action, q Query) ([]T, error) {
 	if q.After.ID != "" {
-		last, err := of.Get(ctx, q.Tenant, q.After.ID)
+		last, err := load[T, P](ctx, actor, of, q.After.ID, action)
 		if fault.KindOf(err) == fault.NotFound {
 			return nil, fault.New(fault.Invalid, "page.cursor", "a cursor is what the page before gave as next").At("?cursor")
 		}
 		if err != nil {
 			return nil, err
 		}
-		q.After.At = P(last).Header().At
+		q.After.At = last.Header().At
 	}
 	return of.List(ctx, q)
 }

@@ -96,7 +96,7 @@ func (s *Service) MyTasks(ctx context.Context, actor casefile.Actor, q Query) ([
 	if len(q.States) == 0 {
 		q.States = openTasks()
 	}
-	return page(ctx, s.Tasks, q)
+	return page(ctx, actor, s.Tasks, casefile.TaskWork, q)
 }
 
 // OverseeTasks lists tasks in the actor's area.
