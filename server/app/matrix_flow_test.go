@@ -1,0 +1,184 @@
+package app_test
+
+import (
+	"crypto/rand"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gridwatch/server/app/apiclient"
+	"gridwatch/server/app/custody"
+	"gridwatch/server/app/demo"
+	"gridwatch/server/casefile"
+)
+
+func soon() string { return time.Now().AddDate(0, 0, 3).UTC().Format(time.RFC3339) }
+
+// verify takes the report to a patrol, and makes another patrol of a plan.
+func (c *filedCase) verify() {
+	c.t.Helper()
+	var queue struct{ Items []struct{ ID, Number string } }
+	c.get("desk1", "/v1/office/reports?limit=100", &queue)
+	for _, r := range queue.Items {
+		if r.Number == c.number {
+			c.ids["report"] = r.ID
+		}
+	}
+	report := "/v1/office/reports/" + c.ids["report"]
+	var desk struct{ Allegations, Evidence []struct{ ID string } }
+	c.get("desk1", report, &desk)
+	c.ids["allegation"], c.ids["item"] = desk.Allegations[0].ID, desk.Evidence[0].ID
+	c.do("desk1", report+"/accept", nil)
+	c.do("desk1", report+"/target", doc{"place": c.here, "name": "workshop"})
+	c.do("desk1", report+"/brief", brief(c.ids))
+	c.do("desk1", report+"/evidence/"+c.ids["item"]+"/release", nil)
+	var suggested struct{ Items []struct{ Person string } }
+	c.get("desk1", report+"/assignees", &suggested)
+	for _, p := range c.people {
+		if p.Person == suggested.Items[0].Person {
+			c.inspector = p.Login
+		}
+	}
+	var phone struct{ ID string }
+	_, err := c.client(c.inspector).Do(c.t.Context(), apiclient.Call{
+		Method: http.MethodPost, Path: "/v1/session/devices", Body: doc{"token": c.phone()},
+	}, &phone)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.ids["device"] = phone.ID
+	c.ids["task"] = c.do("desk1", report+"/assign", doc{"persons": c.persons(c.inspector)}).Ref
+	c.ids["planned"] = c.do("township1", "/v1/office/tasks", c.plan(c.persons(c.inspector)...)).ID
+	c.await(c.inspector, "/v1/field/tasks", c.ids["task"])
+}
+
+// phone is the push token of the inspector's phone.
+func (c *filedCase) phone() string { return "phone-of-" + c.tenant }
+
+func brief(ids map[string]string) doc {
+	return doc{"text": "Look at the store.", "items": []doc{{"ref": ids["allegation"], "text": "Distance to fire"}}}
+}
+
+// plan is a patrol that is asked for in the very words of the brief.
+func (c *filedCase) plan(persons ...string) doc {
+	return doc{"persons": persons, "place": c.here, "placeName": "workshop", "brief": "Look at the store.", "items": []string{"Distance to fire"}}
+}
+
+func findings(ids map[string]string) []doc {
+	return []doc{{"ref": ids["allegation"], "finding": casefile.Substantiated, "text": "as seen"}}
+}
+
+func conclusion(ids map[string]string) doc {
+	return doc{"record": "Inspected.", "findings": findings(ids)}
+}
+
+func (c *filedCase) visit(ids map[string]string) doc {
+	return doc{
+		"task": ids["inspection"], "on": time.Now().Add(-time.Minute).UTC().Format(time.RFC3339), "place": c.here, "party": "workshop",
+		"record": "Bottles beside a stove.", "findings": findings(ids), "unit": doc{"signed": true, "by": "person on duty"},
+	}
+}
+
+func decision(ids map[string]string) doc {
+	return doc{"reason": "One violation.", "lines": []doc{{
+		"violation": "Bottles beside a stove", "article": "安全生产法 第99条", "kind": "unit", "party": "workshop", "fen": 1_000_000,
+		"items": []string{ids["allegation"]},
+	}}}
+}
+
+func draft(ids map[string]string) doc {
+	return doc{"report": ids["report"], "matter": casefile.IllegalAct, "knownBefore": false, "clearTarget": true}
+}
+
+func asked(ids map[string]string) doc {
+	return doc{"award": ids["award"], "purpose": casefile.RewardPayment, "basis": "安监总财〔2018〕19号第13条", "hours": 24}
+}
+
+func reply() doc {
+	return doc{"conclusion": "True.", "facts": "Bottles stood there.", "decision": "A fine.", "reward": "Is calculated."}
+}
+
+// inspect takes the report from the inspection to its conclusion and reply.
+func (c *filedCase) inspect() {
+	c.t.Helper()
+	report := "/v1/office/reports/" + c.ids["report"]
+	c.ids["inspection"] = c.do("desk1", report+"/inspection", doc{"persons": c.persons("enforcer1", "enforcer2")}).Ref
+	c.await("enforcer1", "/v1/field/tasks", c.ids["inspection"])
+	c.ids["visit"] = c.do("enforcer1", "/v1/office/inspections", c.visit(c.ids)).ID
+	c.do("enforcer2", "/v1/office/inspections/"+c.ids["visit"]+"/sign", nil)
+	c.ids["hazard"] = c.do("enforcer1", "/v1/office/hazards", hazard(c.ids)).ID
+	c.do("leader1", report+"/conclude", conclusion(c.ids))
+	c.do("desk1", report+"/reply", reply())
+}
+
+func hazard(ids map[string]string) doc {
+	return doc{"visit": ids["visit"], "item": ids["allegation"], "text": "Bottles beside a stove"}
+}
+
+func (c *filedCase) punish() {
+	c.t.Helper()
+	c.ids["penalty"] = c.do("enforcer1", "/v1/office/penalties", doc{"visit": c.ids["visit"]}).ID
+	penalty := "/v1/office/penalties/" + c.ids["penalty"]
+	c.do("enforcer1", penalty+"/notice", doc{"told": "Facts and fine.", "heard": "Nothing."})
+	c.do("leader1", penalty+"/decide", decision(c.ids))
+	c.do("enforcer1", penalty+"/serve", nil)
+}
+
+// reward takes the award to the reporter, who asks for it.
+func (c *filedCase) reward() {
+	c.t.Helper()
+	c.ids["award"] = c.do("reward1", "/v1/office/awards", draft(c.ids)).ID
+	award := "/v1/office/awards/" + c.ids["award"]
+	c.do("reward2", award+"/review", nil)
+	_, err := c.client("leader1").Do(c.t.Context(), apiclient.Call{
+		Method: http.MethodPost, Path: "/v1/office/budgets/" + c.year + "/allocations", Body: doc{"paper": "paper", "fen": 100_000_000},
+	}, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.do("leader2", award+"/approve", nil)
+	c.await("reward1", award, string(`"state":"`+casefile.AwardApproved+`"`))
+	c.do("reward1", award+"/file", doc{"reference": "filed"})
+	c.do("reward1", award+"/notify", nil)
+	_, err = c.receipt.Do(c.t.Context(), apiclient.Call{Method: http.MethodPost, Path: "/v1/receipt/award/claim", Key: freshKey()}, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// open asks for the identity; ring A brings a key and ring B peels.
+func (c *filedCase) open() {
+	c.t.Helper()
+	c.ids["opening"] = c.do("reward1", "/v1/custody/openings", asked(c.ids)).ID
+	once := filepath.Join(c.t.TempDir(), "once.key")
+	for _, step := range [][]string{{"identity1", "key", "--once", once}, {"seal1", "peel", "--yes"}} {
+		login, command, flags := step[0], step[1], step[2:]
+		args := append([]string{
+			command, "--server", c.base, "--token-file", "-", "--opening", c.ids["opening"], "--key", demo.KeyFile(c.dir, c.tenant, login),
+		}, flags...)
+		err := custody.Run(c.t.Context(), args, custody.Env{
+			Stdin: strings.NewReader(c.client(login).Token), Stdout: io.Discard, Stderr: io.Discard, Now: time.Now, Random: rand.Reader,
+		})
+		if err != nil {
+			c.t.Fatalf("custody %s: %v", command, err)
+		}
+	}
+}
+
+// signIn begins a session of which the refresh token is kept.
+func (c *filedCase) signIn() {
+	c.t.Helper()
+	p, _ := c.find("auditor1")
+	var session struct{ Refresh string }
+	_, err := c.anyone().Do(c.t.Context(), apiclient.Call{Method: http.MethodPost, Path: "/v1/session", Body: signIn(p)}, &session)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.refresh = session.Refresh
+}
+
+func signIn(p demo.SignIn) doc {
+	return doc{"tenant": p.Tenant, "login": p.Login, "password": p.Password, "device": device}
+}

@@ -1,0 +1,212 @@
+package app_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"gridwatch/media/mediatest"
+	"gridwatch/server/app"
+	"gridwatch/server/app/apiclient"
+	"gridwatch/server/vault"
+	"gridwatch/server/web"
+)
+
+// reach says how near to a record a person of the right role must be.
+type reach int
+
+const (
+	noRecord    reach = iota // the route names no record
+	ofTheCase                // the record lies in the area of the person's post
+	ofThePerson              // the record is assigned to the person
+	ofTheTenant              // the record is of the person's tenant
+)
+
+// sample is how a route is tried: with what body, and who is near enough.
+type sample struct {
+	reach reach
+	body  func(ids map[string]string) any
+	form  func(ids map[string]string) *apiclient.Form
+}
+
+func fixed(body any) func(map[string]string) any { return func(map[string]string) any { return body } }
+
+func made(body func(map[string]string) doc) func(map[string]string) any {
+	return func(ids map[string]string) any { return body(ids) }
+}
+
+// samples is a request for every route. Who adds a route adds it here.
+func (c *filedCase) samples() map[string]sample {
+	inspectors, enforcers := doc{"persons": c.persons(c.inspector)}, doc{"persons": c.persons("enforcer1", "enforcer2")}
+	someone, _ := c.find("auditor1")
+	once, err := vault.NewRequestKey()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	signature := base64.StdEncoding.EncodeToString(make([]byte, 64))
+	all := map[string]sample{
+		"GET /v1/public/:tenant":                    {},
+		"POST /v1/public/:tenant/reports":           {form: func(map[string]string) *apiclient.Form { return c.anonymous() }},
+		"POST /v1/receipt/session":                  {body: fixed(doc{"code": c.sent["code"]})},
+		"GET /v1/receipt":                           {},
+		"POST /v1/receipt/award/claim":              {},
+		"POST /v1/session":                          {body: fixed(signIn(someone))},
+		"POST /v1/session/refresh":                  {body: fixed(doc{"refresh": c.refresh, "device": device})},
+		"DELETE /v1/session":                        {},
+		"POST /v1/session/devices":                  {body: fixed(doc{"token": "another-phone-of-" + c.tenant})},
+		"DELETE /v1/session/devices/:id":            {},
+		"GET /v1/field/tasks":                       {},
+		"GET /v1/office/briefs":                     {},
+		"GET /v1/office/inspections":                {},
+		"GET /v1/office/hazards":                    {},
+		"GET /v1/office/penalties":                  {},
+		"GET /v1/office/awards":                     {},
+		"GET /v1/office/reports":                    {},
+		"GET /v1/office/tasks":                      {},
+		"POST /v1/office/tasks":                     {body: fixed(c.plan(c.persons(c.inspector)...))},
+		"GET /v1/office/budgets/:year":              {},
+		"POST /v1/office/budgets/:year/allocations": {body: fixed(doc{"paper": "paper", "fen": 100_000_000})},
+		"GET /v1/custody/openings":                  {},
+	}
+	for of, routes := range map[reach]map[string]func(map[string]string) any{
+		ofThePerson: {
+			"GET /v1/field/tasks/:id":                nil,
+			"POST /v1/field/tasks/:id/seen":          nil,
+			"POST /v1/field/tasks/:id/acknowledge":   nil,
+			"GET /v1/field/tasks/:id/evidence/:item": nil,
+			"POST /v1/office/inspections":            made(c.visit),
+			"GET /v1/office/inspections/:id":         nil,
+			"POST /v1/office/inspections/:id/sign":   nil,
+		},
+		ofTheCase: {
+			"GET /v1/office/reports/:id":                         nil,
+			"GET /v1/office/reports/:id/brief":                   nil,
+			"GET /v1/office/reports/:id/assignees":               nil,
+			"GET /v1/office/reports/:id/evidence/:item":          nil,
+			"GET /v1/office/reports/:id/evidence/:item/original": nil,
+			"POST /v1/office/reports/:id/accept":                 nil,
+			"POST /v1/office/reports/:id/refuse":                 fixed(doc{"reason": "unclear", "text": "Nothing to go by."}),
+			"POST /v1/office/reports/:id/target":                 fixed(doc{"place": c.here, "name": "workshop"}),
+			"POST /v1/office/reports/:id/brief":                  made(brief),
+			"POST /v1/office/reports/:id/evidence/:item/release": nil,
+			"POST /v1/office/reports/:id/assign":                 fixed(inspectors),
+			"POST /v1/office/reports/:id/inspection":             fixed(enforcers),
+			"POST /v1/office/reports/:id/conclude":               made(conclusion),
+			"POST /v1/office/reports/:id/reply":                  fixed(reply()),
+			"GET /v1/office/tasks/:id":                           nil,
+			"GET /v1/office/tasks/:id/evidence/:item":            nil,
+			"POST /v1/office/hazards":                            made(hazard),
+			"GET /v1/office/hazards/:id":                         nil,
+			"POST /v1/office/hazards/:id/triage":                 fixed(doc{"grade": "general"}),
+			"POST /v1/office/hazards/:id/start":                  nil,
+			"POST /v1/office/hazards/:id/claim-done":             fixed(doc{"proof": "A shed was built."}),
+			"POST /v1/office/hazards/:id/recheck":                fixed(doc{"ok": true}),
+			"POST /v1/office/penalties":                          func(ids map[string]string) any { return doc{"visit": ids["visit"]} },
+			"GET /v1/office/penalties/:id":                       nil,
+			"POST /v1/office/penalties/:id/notice":               fixed(doc{"told": "Facts and fine.", "heard": "Nothing."}),
+			"POST /v1/office/penalties/:id/decide":               made(decision),
+			"POST /v1/office/penalties/:id/serve":                nil,
+			"POST /v1/office/penalties/:id/payments":             fixed(doc{"fen": 1_000_000, "ticket": "ticket"}),
+			"POST /v1/office/awards":                             made(draft),
+			"GET /v1/office/awards/:id":                          nil,
+			"POST /v1/office/awards/:id/review":                  nil,
+			"POST /v1/office/awards/:id/return":                  fixed(doc{"reason": "facts_unclear"}),
+			"POST /v1/office/awards/:id/approve":                 nil,
+			"POST /v1/office/awards/:id/file":                    fixed(doc{"reference": "filed"}),
+			"POST /v1/office/awards/:id/notify":                  nil,
+			"POST /v1/office/awards/:id/pay":                     nil,
+			"POST /v1/office/awards/:id/paid":                    fixed(doc{"ticket": "ticket"}),
+			"POST /v1/office/awards/:id/failed":                  fixed(doc{"reason": "bank_refused"}),
+			"POST /v1/office/awards/:id/retry":                   nil,
+			"POST /v1/custody/openings":                          made(asked),
+		},
+		ofTheTenant: {
+			"GET /v1/custody/openings/:id":      nil,
+			"POST /v1/custody/openings/:id/key": fixed(doc{"recipient": once.Recipient()}),
+			"POST /v1/custody/openings/:id/layer": func(ids map[string]string) any {
+				return doc{
+					"requestId": ids["opening"], "wrapped": "QUFB", "innerDigest": c.sent["digest"], "wrappedDigest": c.sent["digest"],
+					"signature": signature,
+				}
+			},
+			"POST /v1/custody/openings/:id/outcome": func(ids map[string]string) any {
+				return doc{"requestId": ids["opening"], "result": "opened", "signature": signature}
+			},
+			"POST /v1/custody/openings/:id/deny": fixed(doc{"reason": "No basis."}),
+		},
+	} {
+		for route, body := range routes {
+			all[route] = sample{reach: of, body: body}
+		}
+	}
+	all["POST /v1/office/hazards/:id/order"] = sample{reach: ofTheCase, body: c.order}
+	all["POST /v1/field/tasks/:id/result"] = sample{reach: ofThePerson, form: c.result}
+	return all
+}
+
+// order is given by the officer who asks and another one.
+func (c *filedCase) order(ids map[string]string) any {
+	officers := c.persons("enforcer1", "enforcer2")
+	if !slices.Contains(officers, ids["me"]) {
+		officers[0] = ids["me"]
+	}
+	return doc{"officers": officers, "measures": "A shed.", "deadline": soon()}
+}
+
+func (c *filedCase) anonymous() *apiclient.Form {
+	return new(apiclient.Form).JSON("report", []byte(
+		`{"mode":"anonymous","narrative":"n","targetText":"t","allegations":[{"matter":"illegal_act","text":"t"}]}`))
+}
+
+// result is what the inspector saves at the place, with a picture.
+func (c *filedCase) result(ids map[string]string) *apiclient.Form {
+	text, err := json.Marshal(doc{"findings": findings(ids), "note": "As seen.", "position": c.here})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	picture := mediatest.Picture(mediatest.Options{Width: 64, Height: 48})
+	return new(apiclient.Form).JSON("result", text).File("evidence", "gate.jpg", "image/jpeg", picture)
+}
+
+// kinds are the kinds of records by the part of a path that names them.
+func kinds() map[string]string {
+	return map[string]string{
+		"reports": "report", "evidence": "item", "tasks": "task", "inspections": "visit", "hazards": "hazard", "penalties": "penalty",
+		"awards": "award", "openings": "opening", "devices": "device", "briefs": "report",
+	}
+}
+
+// path fills the route's pattern.
+func (c *filedCase) path(t *testing.T, pattern string, ids map[string]string) string {
+	t.Helper()
+	parts := strings.Split(pattern, "/")
+	for i, p := range parts {
+		if !strings.HasPrefix(p, ":") {
+			continue
+		}
+		parts[i] = map[string]string{":tenant": c.tenant, ":year": c.year}[p]
+		if parts[i] == "" {
+			parts[i] = ids[kinds()[parts[i-1]]]
+		}
+		if parts[i] == "" {
+			t.Fatalf("%s: this test has no id for %s", pattern, p)
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// routes is the table as the server has it, reading before writing.
+func (c *filedCase) routes() []web.Route {
+	var reading, writing []web.Route
+	for _, r := range app.Routes(c.app.Service(), nil) {
+		if r.Method == http.MethodGet {
+			reading = append(reading, r)
+		} else {
+			writing = append(writing, r)
+		}
+	}
+	return append(reading, writing...)
+}
