@@ -27,7 +27,6 @@ type rule struct {
 type Subject struct {
 	Tenant   string
 	Area     string   // area or grid code the record lies in
-	Party    string   // the unit it is about, for declared ties
 	Assigned []string // persons it is assigned to
 	Report   string   // the report itself, for a receipt holder
 }
@@ -127,8 +126,6 @@ const (
 	OpeningPeel   Action = "opening.peel"   // ring B
 	OpeningFinish Action = "opening.finish" // ring A
 	OpeningDeny   Action = "opening.deny"   // either ring
-	AdminRead     Action = "admin.read"     // people, proposals, policy; never a case
-	AdminChange   Action = "admin.change"
 )
 
 // policy is the table. Order of rows: surfaces of workflow.md.
@@ -175,7 +172,4 @@ var policy = map[Action][]rule{
 	OpeningPeel:   {{ofTenant, []Role{SealLeader}}},
 	OpeningFinish: {{ofTenant, []Role{IdentityOfficer}}},
 	OpeningDeny:   {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
-
-	AdminRead:   {{ofTenant, []Role{Administrator}}},
-	AdminChange: {{ofTenant, []Role{Administrator}}},
 }

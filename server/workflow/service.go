@@ -57,8 +57,6 @@ type Deps struct {
 	Pending   Pending
 	Directory Directory
 	Accounts  Accounts
-	SignIns   SignIns
-	Rosters   Rosters
 	Ledger    reward.Ledger
 	Pushes    Pushes // nil when push is off: the pull list is enough
 
