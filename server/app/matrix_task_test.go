@@ -115,7 +115,9 @@ func alikeRows(t *testing.T, c *filedCase, login, path string) {
 	var rows []map[string]string
 	for _, id := range ids {
 		for _, item := range page.Items {
-			var head struct{ ID string }
+			var head struct {
+				ID string `json:"id"`
+			}
 			if err := json.Unmarshal(item, &head); err != nil {
 				t.Fatal(err)
 			}
