@@ -90,7 +90,7 @@ func (c canvas) sky(horizon float64) {
 	for y := range c.Rect.Dy() {
 		t := min(1, float64(y)/float64(c.Rect.Dy())/horizon)
 		shade := color.RGBA{uint8(90 + t*(haze-90)), uint8(140 + t*(haze-140)), uint8(blue + t*(haze-blue)), 255}
-		draw.Draw(c, image.Rect(0, y, c.Rect.Dx(), y+1), image.NewUniform(shade), image.Point{}, draw.Src)
+		draw.Draw(c.RGBA, image.Rect(0, y, c.Rect.Dx(), y+1), image.NewUniform(shade), image.Point{}, draw.Src)
 	}
 }
 
@@ -130,7 +130,7 @@ func (c canvas) shape(fill color.Color, corners ...float64) {
 		r.LineTo(x, y)
 	}
 	r.ClosePath()
-	r.Draw(c, c.Rect, image.NewUniform(fill), image.Point{})
+	r.Draw(c.RGBA, c.Rect, image.NewUniform(fill), image.Point{}) // the type it has a quick way for
 }
 
 // disc fills a circle whose radius is a part of the width.
