@@ -92,14 +92,17 @@ func TestReadFindsDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"part of another attempt": func(t *testing.T, s *stored) { move(t, s.objects, part(s.other, 2), part(s.ref, 2)) },
-		"reference cut":           func(_ *testing.T, s *stored) { s.ref.Parts = 2 },
-		"reference to no part":    func(_ *testing.T, s *stored) { s.ref.Parts = 0 },
-		"reference of no form":    func(_ *testing.T, s *stored) { s.ref.Object = "x" },
-		"another key":             func(_ *testing.T, s *stored) { s.key = newKey() },
-		"another record":          func(_ *testing.T, s *stored) { s.place.Record = "R_2" },
-		"another item":            func(_ *testing.T, s *stored) { s.place.Item = "i2" },
-		"another tenant":          func(_ *testing.T, s *stored) { s.place.Tenant = "other" },
+		"part of another attempt": func(t *testing.T, s *stored) {
+			t.Helper()
+			move(t, s.objects, part(s.other, 2), part(s.ref, 2))
+		},
+		"reference cut":        func(_ *testing.T, s *stored) { s.ref.Parts = 2 },
+		"reference to no part": func(_ *testing.T, s *stored) { s.ref.Parts = 0 },
+		"reference of no form": func(_ *testing.T, s *stored) { s.ref.Object = "x" },
+		"another key":          func(_ *testing.T, s *stored) { s.key = newKey() },
+		"another record":       func(_ *testing.T, s *stored) { s.place.Record = "R_2" },
+		"another item":         func(_ *testing.T, s *stored) { s.place.Item = "i2" },
+		"another tenant":       func(_ *testing.T, s *stored) { s.place.Tenant = "other" },
 	}
 	for name, damage := range tests {
 		t.Run(name, func(t *testing.T) {

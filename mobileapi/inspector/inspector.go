@@ -12,12 +12,6 @@ import (
 	"gridwatch/server/workflow"
 )
 
-// Sizes of a page.
-const (
-	usualPage = 50
-	maxPage   = 100
-)
-
 // Handlers are the handlers of field staff's routes.
 type Handlers struct {
 	Service *workflow.Service

@@ -173,7 +173,7 @@ func (a *App) surfaces(ctx context.Context, keyring *vault.Keyring) error {
 		RequestDeadline: a.cfg.RequestDeadline, UploadDeadline: a.cfg.UploadDeadline,
 		Strict: a.cfg.TLSCert != "" || len(a.cfg.TrustedProxies) > 0,
 	})
-	return a.server.Mount(ctx, Routes(a.service, tokens))
+	return a.server.Mount(ctx, Routes(a.service, tokens)) //nolint:contextcheck // a handler has the context of its request
 }
 
 // Routes is the one table of all routes.

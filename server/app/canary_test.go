@@ -47,7 +47,11 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Host != p.host {
 		return p.Transport.RoundTrip(req)
 	}
-	var asked struct{ Login, Password, Token string }
+	var asked struct {
+		Login    string `json:"login"`
+		Password string `json:"password"`
+		Token    string `json:"token"`
+	}
 	if strings.HasPrefix(req.URL.Path, "/v1/session") && req.GetBody != nil {
 		body, err := req.GetBody()
 		if err != nil {
@@ -67,7 +71,12 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	var given struct{ Access, Refresh, Token, Code string }
+	var given struct {
+		Access  string `json:"access"`
+		Refresh string `json:"refresh"`
+		Token   string `json:"token"`
+		Code    string `json:"code"`
+	}
 	if res.StatusCode < http.StatusBadRequest {
 		_ = json.Unmarshal(body, &given) // most answers are something else
 	}

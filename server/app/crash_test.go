@@ -105,6 +105,7 @@ func (s *storm) kill(t *testing.T, server *process) {
 // stubborn sends the same request until it is answered, as a client does that
 // knows nothing of what became of it. It says whether the answer is a success.
 func (s *storm) stubborn(t *testing.T, send func(ctx context.Context) error) bool {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(30 * time.Millisecond)
@@ -131,6 +132,7 @@ func (s *storm) stubborn(t *testing.T, send func(ctx context.Context) error) boo
 
 // report sends one new report after the other, each under a key of its own.
 func (s *storm) report(t *testing.T) {
+	t.Helper()
 	for s.reserved.Add(1) <= enough {
 		select {
 		case <-s.killed:

@@ -132,13 +132,13 @@ func launch(t *testing.T, path string, settings []string, args ...string) *proce
 	return p
 }
 
-// end sends a signal and returns the exit code.
-func (p *process) end(t *testing.T, signal syscall.Signal) int {
+// end sends a signal and waits for the end.
+func (p *process) end(t *testing.T, signal syscall.Signal) {
 	t.Helper()
 	if err := p.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Error(err)
 	}
-	return p.code(t)
+	p.code(t)
 }
 
 // code waits for the end and returns the exit code.
@@ -188,7 +188,7 @@ func refusal(t *testing.T, path string, settings []string, args ...string) strin
 	return said
 }
 
-func TestProcess(t *testing.T) {
+func TestProcess(t *testing.T) { //nolint:tparallel // its subtests share one server, one after the other
 	t.Parallel()
 	w, path := apart(t), program(t)
 	if said := refusal(t, path, w.settings, "healthcheck"); !strings.Contains(said, "refused") {
@@ -258,7 +258,7 @@ func TestProcess(t *testing.T) {
 		answer := make(chan *http.Response, 1)
 		go func() {
 			defer close(answer)
-			if res, err := w.http.Do(req); err == nil {
+			if res, err := w.http.Do(req); err == nil { //nolint:bodyclose // closed by who takes it
 				answer <- res
 			}
 		}()
