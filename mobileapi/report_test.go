@@ -201,12 +201,22 @@ func TestSubmitSealed(t *testing.T) {
 	if tenant.MaxItems != 3 || len(tenant.StatementKeys) != 1 {
 		t.Errorf("got %+v", tenant)
 	}
-	rings := must(vault.ParseRings(tenant.Rings.A, tenant.Rings.B))
+	list := must(tenant.Rings.Verify(tenant.Rings.Root, "county"))
+	rings := must(list.Rings())
+	if list.Version != tenant.Rings.Version || list.A.Recipient != tenant.Rings.A[0] || list.B.Recipient != tenant.Rings.B[0] {
+		t.Errorf("got keys %+v, want those of the signed list", tenant.Rings)
+	}
 	in, binding := report(), newKey()
 	identity := must(vault.SealIdentity(rings, vault.Identity{Name: "canary-name", Relation: vault.RelationNone, Binding: binding}))
 	contact := must(vault.SealContact(rings, vault.Contact{Kind: "phone", Value: "canary-phone", Binding: binding}))
-	in.Mode, in.Sealed = casefile.RealName, &wire.Sealed{InnerDigest: identity.InnerDigest, Binding: binding}
+	in.Mode, in.Sealed = casefile.RealName, &wire.Sealed{InnerDigest: identity.InnerDigest, Binding: binding, Rings: tenant.Rings.Version + 1}
 	a := r.form(reports, "", newKey(), jsonPart("report", in),
+		part{name: "identity", body: identity.File}, part{name: "contact", body: contact.File}, photo(picture(1)))
+	if a.code() != "envelope.keys_changed /sealed/rings" {
+		t.Errorf("sealed to another list: got %s", a.code())
+	}
+	in.Sealed.Rings = tenant.Rings.Version
+	a = r.form(reports, "", newKey(), jsonPart("report", in),
 		part{name: "identity", body: identity.File}, part{name: "contact", body: contact.File}, photo(picture(1)))
 	read[wire.Registration](r, a, http.StatusCreated)
 

@@ -93,10 +93,11 @@ func start(t *testing.T) *rig {
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}),
 		Keyring: keyring, Hasher: hasher, Now: r.clock.now, Random: rand.Reader, Log: log,
 	})
+	custody := storetest.NewCustody(t, "county")
 	importer := workflow.Import{Store: store.Loader, Directory: store.Directory, Hasher: hasher}
 	r.check(importer.Tenant(ctx, workflow.Tenant{
 		ID: "county", Name: "demo county", Area: "220182000000",
-		Rings: workflow.Rings{Version: 1, A: []string{recipient(vault.RingA)}, B: []string{recipient(vault.RingB)}},
+		Root: custody.Root.Public(), Keys: custody.List,
 		Policy: workflow.Policy{
 			DecideDays: 15, ConcludeDays: 60, TaskHours: 72, PayDays: 15, RepeatHours: 72, OpeningHours: 48, MaxItems: 3,
 		},
@@ -149,10 +150,6 @@ func (r *rig) check(err error) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-}
-
-func recipient(ring vault.Ring) string {
-	return must(vault.NewOfficerKey(ring, "demo officer", rand.Reader)).Public().Recipient
 }
 
 // newKey is a fresh idempotency key.

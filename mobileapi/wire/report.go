@@ -58,8 +58,9 @@ type Contact struct {
 
 // Sealed says that the client sealed who reports.
 type Sealed struct {
-	InnerDigest string `json:"innerDigest"` // SHA-256 of ring A's layer, hex
-	Binding     string `json:"binding"`     // 128 random bits, hex
+	InnerDigest string `json:"innerDigest"`     // SHA-256 of ring A's layer, hex
+	Binding     string `json:"binding"`         // 128 random bits, hex
+	Rings       int    `json:"rings,omitempty"` // version of the list of keys sealed to
 }
 
 const shown = "[sealed]"
@@ -107,7 +108,7 @@ func (r Report) Submission() workflow.Submission {
 		s.Contact = &vault.Contact{Kind: c.Kind, Value: c.Value}
 	}
 	if c := r.Sealed; c != nil {
-		s.Sealed = &workflow.SealedByClient{InnerDigest: c.InnerDigest, Binding: c.Binding}
+		s.Sealed = &workflow.SealedByClient{InnerDigest: c.InnerDigest, Binding: c.Binding, Rings: c.Rings}
 	}
 	return s
 }

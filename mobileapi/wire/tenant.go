@@ -5,6 +5,7 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/server/casefile"
+	"gridwatch/server/vault"
 	"gridwatch/server/workflow"
 )
 
@@ -21,17 +22,23 @@ type Tenant struct {
 	MaxFileBytes  int64                        `json:"maxFileBytes"` // of one file
 }
 
-// Rings are the age recipients of the two rings.
+// Rings are the keys that a report is sealed to, and the list that says so. A
+// client verifies the list by the root whose fingerprint it has pinned from a
+// public notice, and seals to what the list says.
 type Rings struct {
-	Version int      `json:"version"`
-	A       []string `json:"a"`
-	B       []string `json:"b"`
+	Version int      `json:"version"` // of the list; 0 before there is one
+	A       []string `json:"a"`       // age recipient of ring A
+	B       []string `json:"b"`       // of ring B
+
+	vault.SignedKeyList
+	Root ed25519.PublicKey `json:"root"` // base64
 }
 
 // FromTenant shows a tenant to anyone.
 func FromTenant(t workflow.Tenant, keys map[string]ed25519.PublicKey) Tenant {
 	return Tenant{
-		ID: t.ID, Name: t.Name, Area: t.Area, Rings: Rings{t.Rings.Version, t.Rings.A, t.Rings.B}, StatementKeys: keys,
+		ID: t.ID, Name: t.Name, Area: t.Area, StatementKeys: keys,
+		Rings:    Rings{t.Rings.Version, t.Rings.A, t.Rings.B, t.Keys, t.Root},
 		Matters:  []casefile.Matter{casefile.MajorHazard, casefile.IllegalAct, casefile.ConcealedAccident},
 		Modes:    []casefile.Mode{casefile.Anonymous, casefile.ByCode, casefile.Contactable, casefile.RealName},
 		MaxItems: t.Policy.MaxItems, MaxFileBytes: media.DefaultMaxBytes,

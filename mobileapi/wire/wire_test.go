@@ -35,7 +35,7 @@ func TestSchemas(t *testing.T) {
 				Identity: &wire.Identity{
 					Name: "n", IDNumber: "1", Employer: "e", Relation: relation, PayeeName: "n", PayeeBank: "b", PayeeAccount: "1",
 				},
-				Contact: &wire.Contact{Kind: "phone", Value: "1"}, Sealed: &wire.Sealed{InnerDigest: id + id, Binding: id},
+				Contact: &wire.Contact{Kind: "phone", Value: "1"}, Sealed: &wire.Sealed{InnerDigest: id + id, Binding: id, Rings: 1},
 				Evidence: []wire.DeclaredDigest{{SHA256: id + id}},
 			}
 			for _, m := range matters {

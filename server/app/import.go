@@ -48,6 +48,17 @@ func importTenant(ctx context.Context, c call) error {
 	})
 }
 
+// importKeys puts a signed list of ring keys in force.
+func importKeys(ctx context.Context, c call) error {
+	return c.imports(ctx, "tenant keys", func(_ *App, im workflow.Import, tenant, path string) error {
+		var keys vault.SignedKeyList
+		if err := readJSON(path, &keys); err != nil {
+			return err
+		}
+		return im.Keys(ctx, tenant, keys)
+	})
+}
+
 func importAreas(ctx context.Context, c call) error {
 	return c.imports(ctx, "areas import", func(_ *App, im workflow.Import, tenant, dir string) error {
 		n, err := im.Areas(ctx, tenant, os.DirFS(dir))
@@ -81,7 +92,6 @@ type newPerson struct {
 	Label        string                 `json:"label"`
 	Posts        []casefile.Post        `json:"posts"`
 	Certificates []casefile.Certificate `json:"certificates"`
-	SigningKey   []byte                 `json:"signingKey"`
 	Disabled     bool                   `json:"disabled"`
 }
 
@@ -99,7 +109,7 @@ func importPeople(ctx context.Context, c call) error {
 			}
 			p := casefile.Person{
 				ID: id, Tenant: tenant, Login: n.Login, Label: n.Label, Posts: n.Posts, Certificates: n.Certificates,
-				SigningKey: n.SigningKey, Disabled: n.Disabled,
+				Disabled: n.Disabled,
 			}
 			if err := im.Person(ctx, p, n.Password); err != nil {
 				return fmt.Errorf("entry %d, after %d were written: %w", i+1, i, err)

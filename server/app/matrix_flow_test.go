@@ -12,6 +12,8 @@ import (
 	"gridwatch/server/app/custody"
 	"gridwatch/server/app/demo"
 	"gridwatch/server/casefile"
+	"gridwatch/server/vault"
+	"gridwatch/server/workflow"
 )
 
 func soon() string { return time.Now().AddDate(0, 0, 3).UTC().Format(time.RFC3339) }
@@ -151,6 +153,7 @@ func (c *filedCase) reward() {
 // open asks for the identity; ring A brings a key and ring B peels.
 func (c *filedCase) open() {
 	c.t.Helper()
+	c.ids["ring"] = workflow.RingID(c.tenant, vault.RingA)
 	c.ids["opening"] = c.do("reward1", "/v1/custody/openings", asked(c.ids)).ID
 	once := filepath.Join(c.t.TempDir(), "once.key")
 	for _, step := range [][]string{{"identity1", "key", "--once", once}, {"seal1", "peel", "--yes"}} {

@@ -46,6 +46,7 @@ func (c *filedCase) samples() map[string]sample {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	holder := doc{"recipient": once.Recipient(), "verify": base64.StdEncoding.EncodeToString(make([]byte, 32))}
 	signature := base64.StdEncoding.EncodeToString(make([]byte, 64))
 	all := map[string]sample{
 		"GET /v1/public/:tenant":                    {},
@@ -70,6 +71,14 @@ func (c *filedCase) samples() map[string]sample {
 		"GET /v1/office/budgets/:year":              {},
 		"POST /v1/office/budgets/:year/allocations": {body: fixed(doc{"paper": "paper", "fen": 100_000_000})},
 		"GET /v1/custody/openings":                  {},
+		"GET /v1/custody/rings":                     {},
+		"POST /v1/custody/rings": {body: fixed(doc{
+			"recipient": once.Recipient(), "officer": holder, "share": "QUFB", "recovery": holder, "wrapped": "QUFB", "signature": signature,
+		})},
+		"GET /v1/custody/envelopes/:day": {},
+		"POST /v1/custody/checks": {body: fixed(doc{
+			"day": "2026-03-02", "readable": 1, "unreadable": 0, "swapped": 0, "signature": signature,
+		})},
 	}
 	for of, routes := range map[reach]map[string]func(map[string]string) any{
 		ofThePerson: {
@@ -136,6 +145,19 @@ func (c *filedCase) samples() map[string]sample {
 				return doc{"requestId": ids["opening"], "result": "opened", "signature": signature}
 			},
 			"POST /v1/custody/openings/:id/deny": fixed(doc{"reason": "No basis."}),
+			"POST /v1/custody/rings/:id/ask":     fixed(holder),
+			"POST /v1/custody/rings/:id/prove": fixed(doc{
+				"nonce": base64.StdEncoding.EncodeToString(make([]byte, 32)), "signature": signature,
+			}),
+			"POST /v1/custody/rings/:id/admit": fixed(doc{
+				"person": "nobody", "shares": []doc{{"version": 1, "wrapped": "QUFB"}}, "signature": signature,
+			}),
+			"POST /v1/custody/rings/:id/witness": fixed(doc{"person": "nobody", "signature": signature}),
+			"POST /v1/custody/rings/:id/leave": fixed(doc{
+				"person": "nobody", "version": 2, "recipient": once.Recipient(), "shares": []doc{{"person": "x", "wrapped": "QUFB"}},
+				"wrapped": "QUFB", "signature": signature,
+			}),
+			"POST /v1/custody/reports/:id/seal-fault": fixed(doc{"result": "unreadable"}),
 		},
 	} {
 		for route, body := range routes {
@@ -175,7 +197,7 @@ func (c *filedCase) result(ids map[string]string) *apiclient.Form {
 func kinds() map[string]string {
 	return map[string]string{
 		"reports": "report", "evidence": "item", "tasks": "task", "inspections": "visit", "hazards": "hazard", "penalties": "penalty",
-		"awards": "award", "openings": "opening", "devices": "device", "briefs": "report",
+		"awards": "award", "openings": "opening", "devices": "device", "briefs": "report", "rings": "ring",
 	}
 }
 
@@ -187,7 +209,7 @@ func (c *filedCase) path(t *testing.T, pattern string, ids map[string]string) st
 		if !strings.HasPrefix(p, ":") {
 			continue
 		}
-		parts[i] = map[string]string{":tenant": c.tenant, ":year": c.year}[p]
+		parts[i] = map[string]string{":tenant": c.tenant, ":year": c.year, ":day": "2026-03-02"}[p]
 		if parts[i] == "" {
 			parts[i] = ids[kinds()[parts[i-1]]]
 		}

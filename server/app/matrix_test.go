@@ -207,7 +207,7 @@ func (m *matrix) elsewhere(t *testing.T) {
 				logins = logins[:1]
 			case reach == ofThePerson:
 			case isList(r) && r.Action == casefile.TaskWork:
-			case isList(r) && r.Action != casefile.OpeningRead: // the rings are the whole tenant's
+			case isList(r) && r.Action != casefile.OpeningRead && r.Action != casefile.RingRead: // the rings are the whole tenant's
 				logins = logins[:1]
 			default:
 				continue

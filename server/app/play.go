@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gridwatch/server/app/demo"
+	"gridwatch/server/vault"
+	"gridwatch/server/workflow"
 )
 
 var errNoDemo = errors.New("GRID_DEMO_DIR is not set: `make run` sets it; the demo is not for production")
@@ -35,8 +37,15 @@ func (a *App) LoadDemo(ctx context.Context) (demo.Summary, error) {
 	if err != nil {
 		return demo.Summary{}, err
 	}
+	keyring, err := vault.Load(a.cfg.Keyring)
+	if err != nil {
+		return demo.Summary{}, err
+	}
+	custody := workflow.New(workflow.Deps{
+		Rings: a.store.Rings, Directory: a.store.Directory, Keyring: keyring, Now: a.env.Now, Random: a.env.Random, Log: a.env.Log,
+	})
 	return demo.Load(ctx, demo.LoadDeps{
-		Import: im, Now: a.env.Now, Random: a.env.Random, Dir: a.cfg.DemoDir, BaseURL: "http://" + a.cfg.Listen,
+		Import: im, Custody: custody, Now: a.env.Now, Random: a.env.Random, Dir: a.cfg.DemoDir, BaseURL: "http://" + a.cfg.Listen,
 	})
 }
 

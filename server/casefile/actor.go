@@ -65,7 +65,6 @@ type Person struct {
 	Label        string        `bson:"label" json:"label"`
 	Posts        []Post        `bson:"posts" json:"posts"`
 	Certificates []Certificate `bson:"certificates" json:"certificates"`
-	SigningKey   []byte        `bson:"signing_key" json:"signingKey,omitempty"` // Ed25519, custody rings only
 	Disabled     bool          `bson:"disabled" json:"disabled"`
 }
 

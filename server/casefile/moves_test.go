@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func tables() []casefile.Table {
 	return []casefile.Table{
 		casefile.ReportMoves, casefile.TaskMoves, casefile.VisitMoves, casefile.HazardMoves,
-		casefile.PenaltyMoves, casefile.AwardMoves, casefile.OpeningMoves,
+		casefile.PenaltyMoves, casefile.AwardMoves, casefile.OpeningMoves, casefile.RingMoves,
 	}
 }
 
@@ -83,6 +83,7 @@ func TestTerminalStates(t *testing.T) {
 		"penalty": {casefile.PenaltyAnnulled},
 		"award":   {casefile.AwardNotEligible, casefile.AwardWaived},
 		"opening": {casefile.OpeningDenied, casefile.OpeningFinished},
+		"ring":    {casefile.RingOpen},
 	}
 	for _, table := range tables() {
 		var got []casefile.State

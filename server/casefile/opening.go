@@ -18,6 +18,9 @@ var OpeningMoves = Table{Noun: "opening", Moves: []Move{
 	{[]State{OpeningKeyed}, "peel", []State{OpeningPeeled}, "R36"},
 	{[]State{OpeningAsked, OpeningKeyed, OpeningPeeled}, "deny", []State{OpeningDenied}, "R36"},
 	{[]State{OpeningPeeled}, "finish", []State{OpeningFinished}, "R36"},
+
+	// A step that was refused, so that it is noticed; its event has the code.
+	{[]State{OpeningAsked, OpeningKeyed, OpeningPeeled, OpeningFinished, OpeningDenied}, "refused", nil, "R36"},
 }}
 
 // Purpose of an opening.
@@ -59,6 +62,7 @@ type Opening struct {
 	InnerDigest   string        `bson:"inner_digest"`
 	WrappedDigest string        `bson:"wrapped_digest"`
 	PeelSignature []byte        `bson:"peel_signature"`
+	PeelKey       []byte        `bson:"peel_key"` // Ed25519, of the officer who peeled, as of that time
 	Result        OpeningResult `bson:"result"`
 	Signature     []byte        `bson:"signature"` // ring A's, over the outcome
 	DenialReason  string        `bson:"denial_reason"`

@@ -126,6 +126,9 @@ const (
 	OpeningPeel   Action = "opening.peel"   // ring B
 	OpeningFinish Action = "opening.finish" // ring A
 	OpeningDeny   Action = "opening.deny"   // either ring
+	RingRead      Action = "ring.read"
+	RingKeep      Action = "ring.keep"      // create, enrol, leave: by the officers of both rings
+	EnvelopeCheck Action = "envelope.check" // ring B
 )
 
 // policy is the table. Order of rows: surfaces of workflow.md.
@@ -172,4 +175,7 @@ var policy = map[Action][]rule{
 	OpeningPeel:   {{ofTenant, []Role{SealLeader}}},
 	OpeningFinish: {{ofTenant, []Role{IdentityOfficer}}},
 	OpeningDeny:   {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
+	RingRead:      {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
+	RingKeep:      {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
+	EnvelopeCheck: {{ofTenant, []Role{SealLeader}}},
 }

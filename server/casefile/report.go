@@ -52,6 +52,12 @@ var ReportMoves = Table{Noun: "report", Moves: []Move{
 	{[]State{ReportVerifying}, "assign", nil, ""},
 	{[]State{ReportVerifying}, "assign_inspection", nil, "R13"},
 	{[]State{ReportAccepted, ReportVerifying, ReportConcluded}, "release_evidence", nil, "R36"},
+
+	// What ring B's tool found: whoever reported cannot be asked by name.
+	{[]State{
+		ReportReceived, ReportAccepted, ReportRejected, ReportTransferred, ReportMerged, ReportVerifying, ReportConcluded,
+		ReportReplied, ReportRechecking, ReportClosed, ReportWithdrawn, ReportEscalatedGov, ReportArchived,
+	}, "seal_fault", nil, "R36"},
 }}
 
 // Mode (举报方式) says how far the reporter wants to be known and reached. It
@@ -151,6 +157,8 @@ type Report struct {
 	StatedDay  string `bson:"stated_day"`   // 2006-01-02, Asia/Shanghai
 	Binding    string `bson:"binding"`      // digest of the envelope's binding
 	InnerHash  string `bson:"inner_digest"` // SHA-256 of the inner identity file
+
+	SealFault string `bson:"seal_fault"` // unreadable or swapped, as ring B's tool found
 
 	Allegations []Allegation `bson:"allegations"`
 	Evidence    []Evidence   `bson:"evidence"`

@@ -20,7 +20,11 @@ const (
 	found  = `[{"ref":` + anID + `,"finding":"PARTIAL","text":"有"}]`
 )
 
-var aSig = `"` + strings.Repeat("A", 86) + `=="`
+var (
+	aSig    = `"` + strings.Repeat("A", 86) + `=="`
+	aKey    = `"` + strings.Repeat("A", 43) + `="`
+	aHolder = `{"recipient":"age1pq1qqq","verify":` + aKey + `}`
+)
 
 // bodies has for every schema a body with all it allows, and what the handler
 // reads it into.
@@ -65,6 +69,14 @@ func bodies() map[string]struct {
 		"custody-layer":     {`{"requestId":` + anID + `,"wrapped":"QUFB","innerDigest":` + aSum + `,"wrappedDigest":` + aSum + `,"signature":` + aSig + `}`, &vault.PeeledLayer{}},
 		"custody-outcome":   {`{"requestId":` + anID + `,"result":"opened","signature":` + aSig + `}`, &vault.Outcome{}},
 		"custody-denial":    {`{"reason":"无"}`, &denial{}},
+		"ring-founding":     {`{"recipient":"age1pq1qqq","officer":` + aHolder + `,"share":"QUFB","recovery":` + aHolder + `,"wrapped":"QUFB","signature":` + aSig + `}`, &workflow.RingFounding{}},
+		"ring-key":          {aHolder, &casefile.RingHolder{}},
+		"ring-proof":        {`{"nonce":` + aKey + `,"signature":` + aSig + `}`, &vault.Proof{}},
+		"ring-admission":    {`{"person":"p","shares":[{"version":1,"wrapped":"QUFB"}],"signature":` + aSig + `}`, &workflow.Admission{}},
+		"ring-witnessing":   {`{"person":"p","signature":` + aSig + `}`, &workflow.Witnessing{}},
+		"ring-leaving":      {`{"person":"p","version":2,"recipient":"age1pq1qqq","shares":[{"person":"q","wrapped":"QUFB"}],"wrapped":"QUFB","signature":` + aSig + `}`, &workflow.Leaving{}},
+		"ring-check":        {`{"day":"2026-03-02","readable":3,"unreadable":1,"swapped":1,"signature":` + aSig + `}`, &workflow.DayCheck{}},
+		"seal-fault":        {`{"result":"swapped"}`, &sealFault{}},
 	}
 }
 

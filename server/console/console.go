@@ -93,6 +93,17 @@ func Routes(d Deps) []web.Route {
 		post("/v1/custody/openings/:id/layer", casefile.OpeningPeel, "custody-layer", change(s.PeelOpening)),
 		post("/v1/custody/openings/:id/outcome", casefile.OpeningFinish, "custody-outcome", change(s.FinishOpening)),
 		post("/v1/custody/openings/:id/deny", casefile.OpeningDeny, "custody-denial", field(s.DenyOpening, denial.text)),
+
+		get("/v1/custody/rings", casefile.RingRead, readRings(s)),
+		post("/v1/custody/rings", casefile.RingKeep, "ring-founding", create(s.CreateRing)),
+		post("/v1/custody/rings/:id/ask", casefile.RingKeep, "ring-key", change(s.AskEnrol)),
+		post("/v1/custody/rings/:id/prove", casefile.RingKeep, "ring-proof", change(s.ProveEnrol)),
+		post("/v1/custody/rings/:id/admit", casefile.RingKeep, "ring-admission", change(s.AdmitOfficer)),
+		post("/v1/custody/rings/:id/witness", casefile.RingKeep, "ring-witnessing", change(s.WitnessEnrol)),
+		post("/v1/custody/rings/:id/leave", casefile.RingKeep, "ring-leaving", change(s.LeaveRing)),
+		get("/v1/custody/envelopes/:day", casefile.EnvelopeCheck, sealedOn(s)),
+		post("/v1/custody/checks", casefile.EnvelopeCheck, "ring-check", create(s.CheckDay)),
+		post("/v1/custody/reports/:id/seal-fault", casefile.EnvelopeCheck, "seal-fault", field(s.NoteEnvelope, sealFault.result)),
 	}
 }
 

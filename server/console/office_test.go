@@ -261,16 +261,16 @@ func (o *office) claim(code, award string) {
 	once := must(vault.NewRequestKey())
 	o.do("ringA", path+"/key", object{"recipient": once.Recipient()}, "KEYED")
 	in := get[turn](o, "ringB", path)
-	o.do("ringB", path+"/layer", must(vault.Peel(o.ringB, in.Envelope, in.InnerDigest, in.Request, time.Now())), "PEELED")
+	o.do("ringB", path+"/layer", must(vault.Peel(o.custody.Officers[vault.RingB], o.custody.Held[vault.RingB], in.Envelope, in.InnerDigest, in.Request, time.Now())), "PEELED")
 	if other := get[turn](o, "ringB", path); other.Layer != nil || other.Envelope != nil || other.Binding != "" {
 		o.t.Error("want nothing for ring B any more")
 	}
 	in = get[turn](o, "ringA", path)
 	sealed := vault.Sealed{InnerDigest: in.InnerDigest, Binding: in.Binding}
-	if who := must(vault.Open(o.ringA, once, in.PeeledBy, *in.Layer, sealed, in.Request, time.Now())); who.Name != "demo reporter" {
+	if who := must(vault.Open(o.custody.Held[vault.RingA], once, in.PeeledBy, *in.Layer, sealed, in.Request, time.Now())); who.Name != "demo reporter" {
 		o.t.Error("want who reported")
 	}
-	o.do("ringA", path+"/outcome", must(vault.SignOutcome(o.ringA, vault.ResultOpened, *in.Layer, in.Request)), "FINISHED")
+	o.do("ringA", path+"/outcome", must(vault.SignOutcome(o.custody.Officers[vault.RingA], vault.ResultOpened, *in.Layer, in.Request)), "FINISHED")
 	states := get[struct {
 		Items []struct{ State, Denial string }
 	}](o, "reward1", "/v1/custody/openings")

@@ -42,13 +42,22 @@ type openingTurn struct {
 	Layer       *vault.PeeledLayer `json:"layer,omitempty"`
 	Binding     string             `json:"binding,omitempty"`
 	PeeledBy    []byte             `json:"peeledBy,omitempty"` // public key
-	Timeline    []event            `json:"timeline"`
+	Timeline    []openingEvent     `json:"timeline"`
+}
+
+// openingEvent also says how an opening ended and why a step was refused.
+type openingEvent struct {
+	event
+
+	Code string `json:"code,omitempty"`
 }
 
 func newOpeningTurn(_ *web.Request, o workflow.OpeningView) openingTurn {
 	return openingTurn{
 		opening: newOpening(&o.Opening), Request: o.Request, Envelope: o.Envelope, InnerDigest: o.Inner, Layer: o.Layer,
-		Binding: o.Binding, PeeledBy: o.PeeledBy, Timeline: newTimeline(o.Timeline),
+		Binding: o.Binding, PeeledBy: o.PeeledBy, Timeline: each(o.Timeline, func(e casefile.Event) openingEvent {
+			return openingEvent{event: newTimeline([]casefile.Event{e})[0], Code: e.Code}
+		}),
 	}
 }
 

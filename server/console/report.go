@@ -45,7 +45,8 @@ type deskReport struct {
 	Stood       *place           `json:"stood,omitempty"`
 	Evidence    []deskEvidence   `json:"evidence"`
 	Brief       string           `json:"brief"`
-	Refusal     string           `json:"refusal,omitempty"` // reason code
+	Refusal     string           `json:"refusal,omitempty"`   // reason code
+	Envelope    string           `json:"sealFault,omitempty"` // who reported cannot be opened: unreadable, swapped
 	Tasks       []string         `json:"tasks"`
 	Conclusion  *conclusion      `json:"conclusion,omitempty"`
 	Reply       *casefile.Reply  `json:"reply,omitempty"`
@@ -83,7 +84,7 @@ func newDeskReport(_ *web.Request, r workflow.DeskReport) deskReport {
 	out := deskReport{
 		queued: newQueued(&r.Report), Area: r.Area, Mode: r.Body.Mode, Narrative: r.Body.Narrative, TargetText: r.Body.Target,
 		Target: target{Place: newPlace(r.Target.Place), Grid: r.Target.Grid, Name: r.Target.Name, Confirmed: r.Target.Confirmed},
-		Brief:  r.Brief, Refusal: r.Refusal.Reason, Tasks: whole(r.Tasks), Evidence: []deskEvidence{}, Timeline: newTimeline(r.Timeline),
+		Brief:  r.Brief, Refusal: r.Refusal.Reason, Envelope: r.SealFault, Tasks: whole(r.Tasks), Evidence: []deskEvidence{}, Timeline: newTimeline(r.Timeline),
 		Allegations: each(r.Allegations, func(a casefile.Allegation) deskAllegation {
 			return deskAllegation{allegation: newAllegation(a), Text: r.Body.Wording[a.ID]}
 		}),

@@ -43,8 +43,7 @@ type office struct {
 	service  *workflow.Service
 	tokens   *web.Tokens
 	sessions map[string]string
-	ringA    *vault.OfficerKey
-	ringB    *vault.OfficerKey
+	custody  storetest.Custody
 }
 
 func open(t *testing.T) *office {
@@ -53,14 +52,13 @@ func open(t *testing.T) *office {
 	keyring := must(vault.Parse(must(vault.GenerateKeyring(rand.Reader, time.Now()))))
 	o := &office{
 		t: t, client: &http.Client{Timeout: time.Minute}, tokens: web.NewTokens("test", keyring, time.Now), sessions: map[string]string{},
-		ringA: must(vault.NewOfficerKey(vault.RingA, "demo identity officer", rand.Reader)),
-		ringB: must(vault.NewOfficerKey(vault.RingB, "demo seal leader", rand.Reader)),
+		custody: storetest.NewCustody(t, "county"),
 	}
 	hasher := vault.NewHasher(keyring, vault.Argon2{MemoryKiB: 64, Time: 1, Threads: 1}, 4, rand.Reader)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	o.service = workflow.New(workflow.Deps{
 		Reports: store.Reports, Tasks: store.Tasks, Visits: store.Visits, Hazards: store.Hazards, Penalties: store.Penalties,
-		Awards: store.Awards, Openings: store.Openings, Envelopes: store.Envelopes, Pending: store.Pending,
+		Awards: store.Awards, Openings: store.Openings, Rings: store.Rings, Envelopes: store.Envelopes, Pending: store.Pending,
 		Directory: store.Directory, Accounts: store.Accounts, Ledger: store.Ledger, Schemes: must(reward.Load(schemes.Files)),
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}),
 		Keyring: keyring, Hasher: hasher, Now: time.Now, Random: rand.Reader, Log: log,
@@ -68,7 +66,7 @@ func open(t *testing.T) *office {
 	importer := workflow.Import{Store: store.Loader, Directory: store.Directory, Hasher: hasher}
 	o.check(importer.Tenant(ctx, workflow.Tenant{
 		ID: "county", Name: "demo county", Area: county,
-		Rings: workflow.Rings{Version: 1, A: []string{o.ringA.Public().Recipient}, B: []string{o.ringB.Public().Recipient}},
+		Root: o.custody.Root.Public(), Keys: o.custody.List,
 		Policy: workflow.Policy{
 			DecideDays: 15, ConcludeDays: 60, TaskHours: 72, PayDays: 15, RepeatHours: 72, OpeningHours: 48, MaxItems: 3,
 		},
@@ -77,6 +75,7 @@ func open(t *testing.T) *office {
 	o.check(store.Loader.PutGrids(ctx, "county", []grid.Grid{
 		{Code: inGrid, Name: "demo grid", Polygon: grid.NewGeometry(orb.MultiPolygon{{ring}})},
 	}))
+	o.custody.Enrol(t, store, "county", map[vault.Ring]string{vault.RingA: "ringA", vault.RingB: "ringB"}, time.Now())
 	o.staff(importer)
 	o.serve(log)
 	return o
@@ -95,12 +94,6 @@ func (o *office) staff(importer workflow.Import) {
 			ID: login, Tenant: "county", Login: login, Label: "demo " + login,
 			Posts:        []casefile.Post{{Role: role, Area: county, From: begun}},
 			Certificates: []casefile.Certificate{{Number: "demo " + login, From: begun, To: begun.AddDate(1, 0, 0)}},
-		}
-		switch login {
-		case "ringA":
-			p.SigningKey = o.ringA.Public().Verify
-		case "ringB":
-			p.SigningKey = o.ringB.Public().Verify
 		}
 		o.check(importer.Person(o.t.Context(), p, password))
 		s := must(o.service.SignIn(o.t.Context(), "county", login, password, "a device"))

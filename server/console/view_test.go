@@ -100,7 +100,8 @@ func TestViews(t *testing.T) {
 		"award-payer":   {newAward(actor(casefile.Payer), *money), []string{"Report", "Facts", "IdentityMode", "Trace", "Drafted", "Opening", "2026"}},
 		"opening":       {newOpening(filled[casefile.Opening](t)), []string{"Report", "Wrapped", "Recipient", "Digest", "Signature"}},
 		"opening-turn":  {newOpeningTurn(nil, *filled[workflow.OpeningView](t)), []string{"Opening.Wrapped", "Opening.Signature", "Key", "Tag"}},
-		"assignee":      {newAssignee(*filled[workflow.Assignee](t)), []string{"Login", "SigningKey", "Certificates", "Posts"}},
+		"ring":          {newRing(filled[casefile.Ring](t)), []string{"Nonce", "Proof", "Admission", "Tag"}},
+		"assignee":      {newAssignee(*filled[workflow.Assignee](t)), []string{"Login", "Certificates", "Posts"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -141,7 +142,7 @@ func TestEmptyViews(t *testing.T) {
 	for _, v := range []any{
 		newDeskReport(nil, workflow.DeskReport{}), newBrief(nil, &casefile.Report{}), newTask(actor(casefile.DeskOfficer), &casefile.Task{}),
 		newInspection(nil, &casefile.Visit{}), newHazard(nil, &casefile.Hazard{}), newPenalty(nil, &casefile.Penalty{}),
-		newAward(actor(casefile.Payer), workflow.CalculatedAward{}), newOpening(&casefile.Opening{}),
+		newAward(actor(casefile.Payer), workflow.CalculatedAward{}), newOpening(&casefile.Opening{}), newRing(&casefile.Ring{}),
 	} {
 		text, err := json.Marshal(v)
 		if err != nil {

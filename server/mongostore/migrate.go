@@ -21,6 +21,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 	return []func(context.Context, *mongo.Database) error{
 		collections,
 		slots,
+		rings,
 	}
 }
 
@@ -104,6 +105,13 @@ func collections(ctx context.Context, db *mongo.Database) error {
 		}
 	}
 	return nil
+}
+
+// rings makes the collection of rings, which are found by id.
+func rings(ctx context.Context, db *mongo.Database) error {
+	return collection{ringKind, []mongo.IndexModel{
+		{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)},
+	}}.create(ctx, db)
 }
 
 type collection struct {

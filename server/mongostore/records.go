@@ -22,6 +22,7 @@ const (
 	penaltyKind = "penalty"
 	awardKind   = "award"
 	openingKind = "opening"
+	ringKind    = "ring"
 )
 
 // nextEffect is when the effects of a record are due. A record without effects

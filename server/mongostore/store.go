@@ -46,6 +46,7 @@ type Store struct {
 	Penalties workflow.Records[casefile.Penalty]
 	Awards    workflow.Records[casefile.Award]
 	Openings  workflow.Records[casefile.Opening]
+	Rings     workflow.Records[casefile.Ring]
 	Pending   workflow.Pending
 	Envelopes workflow.Envelopes
 	Directory workflow.Directory
@@ -92,6 +93,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Penalties: newRecords[casefile.Penalty](db, penaltyKind),
 		Awards:    newRecords[casefile.Award](db, awardKind),
 		Openings:  newRecords[casefile.Opening](db, openingKind),
+		Rings:     newRecords[casefile.Ring](db, ringKind),
 		Pending:   pending{db},
 		Envelopes: envelopes{db.Collection("envelope")},
 		Directory: d,

@@ -39,6 +39,11 @@ func roundTrip(t *testing.T, s *mongostore.Store) {
 	})
 	readBack(t, s.Awards, &casefile.Award{Head: head, Fen: 300_000_00, Calculation: []byte("sealed")})
 	readBack(t, s.Openings, &casefile.Opening{Head: head, Wrapped: []byte("sealed"), Expires: start()})
+	readBack(t, s.Rings, &casefile.Ring{
+		Head: head, Ring: "a", Versions: []casefile.RingVersion{{Number: 1, Recovery: []byte("sealed"), From: start()}},
+		Officers: []casefile.RingOfficer{{Person: "p", State: casefile.RingEnrolled, Shares: []casefile.RingShare{{Version: 1}}}},
+		Checks:   []casefile.RingCheck{{Day: "2026-03-01", Readable: 3}},
+	})
 }
 
 func readBack[T any](t *testing.T, s workflow.Records[T], record *T) {

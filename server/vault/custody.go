@@ -68,18 +68,20 @@ func (l PeeledLayer) signed(req Request) []byte {
 	return req.signed("gridwatch/peel/1", l.InnerDigest, l.WrappedDigest)
 }
 
-// Peel takes ring B's layer off an identity envelope for one request.
-// InnerDigest is what the report recorded when it was sealed. It returns
-// ErrRequest, ErrExpired, ErrWrongRing, ErrUnreadable or ErrSwapped.
-func Peel(key *OfficerKey, envelope []byte, innerDigest string, req Request, now time.Time) (PeeledLayer, error) {
-	if key.ring != RingB {
+// Peel takes ring B's layer off an identity envelope for one request, by the
+// versions of the ring's key that the officer holds, and signs by the officer's
+// own key. InnerDigest is what the report recorded when it was sealed. It
+// returns ErrRequest, ErrExpired, ErrWrongRing, ErrUnreadable or ErrSwapped.
+func Peel(key *OfficerKey, ring []*RingKey, envelope []byte, innerDigest string, req Request, now time.Time) (PeeledLayer, error) {
+	by, err := identities(RingB, ring)
+	if err != nil || key.ring != RingB {
 		return PeeledLayer{}, ErrWrongRing
 	}
 	to, err := req.check(now)
 	if err != nil {
 		return PeeledLayer{}, err
 	}
-	inner, err := decrypt(envelope, key.identity())
+	inner, err := decrypt(envelope, by...)
 	if err != nil {
 		return PeeledLayer{}, ErrUnreadable
 	}
@@ -121,12 +123,14 @@ type Sealed struct {
 	Binding     string
 }
 
-// Open reads an identity out of a peeled layer by ring A's key and the
-// request's one-time key; verify is the public key of ring B's officer. It
-// returns what VerifyPeel returns, or ErrWrongRing, ErrUnreadable, ErrBinding.
-func Open(key *OfficerKey, once *RequestKey, verify ed25519.PublicKey, layer PeeledLayer, sealed Sealed, req Request, now time.Time) (Identity, error) {
-	if key.ring != RingA {
-		return Identity{}, ErrWrongRing
+// Open reads an identity out of a peeled layer by the versions of ring A's key
+// that the officer holds and the request's one-time key; verify is the public
+// key of ring B's officer. It returns what VerifyPeel returns, or ErrWrongRing,
+// ErrUnreadable, ErrBinding.
+func Open(ring []*RingKey, once *RequestKey, verify ed25519.PublicKey, layer PeeledLayer, sealed Sealed, req Request, now time.Time) (Identity, error) {
+	by, err := identities(RingA, ring)
+	if err != nil {
+		return Identity{}, err
 	}
 	if err := VerifyPeel(verify, layer, sealed.InnerDigest, req, now); err != nil {
 		return Identity{}, err
@@ -141,7 +145,7 @@ func Open(key *OfficerKey, once *RequestKey, verify ed25519.PublicKey, layer Pee
 	if !same(digest(inner), sealed.InnerDigest) {
 		return Identity{}, ErrSwapped
 	}
-	padded, err := decrypt(inner, key.identity())
+	padded, err := decrypt(inner, by...)
 	if err != nil {
 		return Identity{}, ErrUnreadable
 	}

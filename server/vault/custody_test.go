@@ -33,11 +33,17 @@ func request(id string, once *RequestKey) Request {
 
 func peel(tb testing.TB, key *OfficerKey, e Envelope, req Request) PeeledLayer {
 	tb.Helper()
-	layer, err := Peel(key, e.File, e.InnerDigest, req, day)
+	layer, err := Peel(key, held(key), e.File, e.InnerDigest, req, day)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return layer
+}
+
+// held is a ring's key as one officer holds it. Here each officer's own key is
+// the ring's too, so that a post has several.
+func held(k *OfficerKey) []*RingKey {
+	return []*RingKey{{ring: k.ring, version: 1, identity: k.identity}}
 }
 
 func TestTwoOfficersOpen(t *testing.T) {
@@ -53,7 +59,7 @@ func TestTwoOfficersOpen(t *testing.T) {
 			if err := VerifyPeel(verify, layer, e.InnerDigest, req, day); err != nil {
 				t.Errorf("VerifyPeel: %v", err)
 			}
-			got, err := Open(p.a[1], once, verify, layer, Sealed{e.InnerDigest, binding1}, req, day)
+			got, err := Open(held(p.a[1]), once, verify, layer, Sealed{e.InnerDigest, binding1}, req, day)
 			if err != nil || got != id {
 				t.Errorf("Open: another identity, %v", err)
 			}
@@ -129,13 +135,13 @@ func TestPeelRefuses(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := Peel(tt.key, tt.file, e.InnerDigest, tt.req, tt.now); !errors.Is(err, tt.want) {
+			if _, err := Peel(tt.key, held(tt.key), tt.file, e.InnerDigest, tt.req, tt.now); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
 	}
 	for i := 0; i < len(e.File); i += 37 {
-		if _, err := Peel(p.b[0], flipped(e.File, i), e.InnerDigest, req, day); !errors.Is(err, ErrUnreadable) {
+		if _, err := Peel(p.b[0], held(p.b[0]), flipped(e.File, i), e.InnerDigest, req, day); !errors.Is(err, ErrUnreadable) {
 			t.Errorf("byte %d changed: got %v, want ErrUnreadable", i, err)
 		}
 	}
@@ -190,7 +196,7 @@ func TestOpenRefuses(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := Open(tt.key, tt.once, verify, tt.layer, tt.sealed, tt.req, tt.now)
+			got, err := Open(held(tt.key), tt.once, verify, tt.layer, tt.sealed, tt.req, tt.now)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}

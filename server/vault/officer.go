@@ -29,7 +29,8 @@ const (
 )
 
 // OfficerKey is what one officer holds, on the officer's own machine: a hybrid
-// age identity and an Ed25519 signing key. The server never sees it.
+// age identity, to which the ring's key is wrapped, and an Ed25519 signing key.
+// A ring's recovery key is one too, kept offline. The server never sees it.
 type OfficerKey struct {
 	secret
 	ring     Ring

@@ -1,7 +1,9 @@
 package workflow
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"io"
 	"io/fs"
 	"slices"
@@ -20,15 +22,43 @@ type Import struct {
 	Hasher    *vault.Hasher
 }
 
-// Tenant writes a tenant, after its rings were read.
+// Tenant writes a tenant. A list of keys that its root did not sign is refused,
+// and so is another root than the one whose fingerprint is out. Without a list
+// the one there is stays.
 func (im Import) Tenant(ctx context.Context, t Tenant) error {
-	if _, err := vault.ParseRings(t.Rings.A, t.Rings.B); err != nil {
-		return err
-	}
 	if err := t.Policy.check(); err != nil {
 		return err
 	}
+	old, err := im.Directory.Tenant(ctx, t.ID)
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return err
+	}
+	if len(t.Root) != ed25519.PublicKeySize || (len(old.Root) > 0 && !bytes.Equal(old.Root, t.Root)) {
+		return fault.New(fault.Invalid, "keys.root", "the tenant's root is its Ed25519 public key, and stays what it was").At("/root")
+	}
+	if t.Keys.List == "" {
+		t.Keys, t.Rings = old.Keys, old.Rings
+		return im.Store.PutTenant(ctx, t)
+	}
+	list, err := t.Keys.Verify(t.Root, t.ID)
+	if err != nil {
+		return err
+	}
+	if t.Keys.List != old.Keys.List && list.Version <= old.Rings.Version {
+		return fault.New(fault.Conflict, "keys.version", "the list in force has version %d: the next one is higher", old.Rings.Version)
+	}
+	t.Rings = Rings{Version: list.Version, A: []string{list.A.Recipient}, B: []string{list.B.Recipient}}
 	return im.Store.PutTenant(ctx, t)
+}
+
+// Keys puts a list of keys in force that the tenant's root signed.
+func (im Import) Keys(ctx context.Context, tenant string, keys vault.SignedKeyList) error {
+	t, err := im.Directory.Tenant(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	t.Keys = keys
+	return im.Tenant(ctx, t)
 }
 
 // maxItems is how many files a form can have (mobileapi's limit of a body).

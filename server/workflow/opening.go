@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -50,7 +51,7 @@ func (s *Service) onOpening(
 	ctx context.Context, call Call, id string, action casefile.Action, command casefile.Command,
 	do func(*casefile.Opening, *casefile.Event) ([]casefile.Effect, error),
 ) (casefile.Outcome, error) {
-	return change(ctx, s, call, s.Openings, casefile.OpeningMoves, id, action,
+	out, err := change(ctx, s, call, s.Openings, casefile.OpeningMoves, id, action,
 		func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
 			e.Command = command
 			if command != "deny" && !e.At.Before(o.Expires) {
@@ -65,6 +66,30 @@ func (s *Service) onOpening(
 			}
 			return do(o, e)
 		})
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.Conflict:
+		return out, errors.Join(err, s.noteRefusal(ctx, call.Actor, id, err))
+	case fault.Internal, fault.Unauthorized, fault.NotFound, fault.TooLarge, fault.Unsupported, fault.Busy:
+	}
+	return out, err
+}
+
+// noteRefusal puts a step that was refused on the record: whoever tried alone,
+// twice, too late or with another's layer is seen there.
+func (s *Service) noteRefusal(ctx context.Context, actor casefile.Actor, id string, refusal error) error {
+	for range maxTries {
+		o, err := s.Openings.Get(ctx, actor.Tenant, id)
+		if err != nil {
+			return err
+		}
+		_, err = move(ctx, s, o, s.Openings, casefile.OpeningMoves, casefile.Event{
+			At: s.now(), Command: "refused", By: actor.Name(), Code: fault.CodeOf(refusal),
+		}, func(*casefile.Opening, *casefile.Event) ([]casefile.Effect, error) { return nil, nil })
+		if fault.CodeOf(err) != "record.stale" {
+			return err
+		}
+	}
+	return nil // the record is busy with what was not refused
 }
 
 // KeyOpening is ring A's officer bringing a one-time recipient to a request.
@@ -93,7 +118,7 @@ func layerOf(o *casefile.Opening) vault.PeeledLayer {
 // PeelOpening is ring B's officer taking the outer layer off. The server checks
 // signature, digest and single use; it can read nothing of it.
 func (s *Service) PeelOpening(ctx context.Context, call Call, id string, layer vault.PeeledLayer) (casefile.Outcome, error) {
-	officer, err := s.Directory.Person(ctx, call.Actor.Tenant, call.Actor.Person)
+	verify, err := s.signer(ctx, call.Actor.Tenant, vault.RingB, call.Actor.Person)
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
@@ -103,11 +128,11 @@ func (s *Service) PeelOpening(ctx context.Context, call Call, id string, layer v
 			if err != nil {
 				return nil, err
 			}
-			if err := vault.VerifyPeel(officer.SigningKey, layer, r.InnerHash, requestOf(o), e.At); err != nil {
+			if err := vault.VerifyPeel(verify, layer, r.InnerHash, requestOf(o), e.At); err != nil {
 				return nil, err
 			}
 			o.RingB, o.Wrapped, o.InnerDigest, o.WrappedDigest = call.Actor.Person, layer.Wrapped, layer.InnerDigest, layer.WrappedDigest
-			o.PeelSignature = layer.Signature
+			o.PeelSignature, o.PeelKey = layer.Signature, verify
 			return nil, nil
 		})
 }
@@ -115,7 +140,7 @@ func (s *Service) PeelOpening(ctx context.Context, call Call, id string, layer v
 // FinishOpening is ring A's officer saying what came of it. The layer is
 // dropped; an identity that was read makes the award claimed.
 func (s *Service) FinishOpening(ctx context.Context, call Call, id string, outcome vault.Outcome) (casefile.Outcome, error) {
-	officer, err := s.Directory.Person(ctx, call.Actor.Tenant, call.Actor.Person)
+	verify, err := s.signer(ctx, call.Actor.Tenant, vault.RingA, call.Actor.Person)
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
@@ -124,7 +149,7 @@ func (s *Service) FinishOpening(ctx context.Context, call Call, id string, outco
 			if call.Actor.Person != o.RingA {
 				return nil, fault.New(fault.Conflict, "opening.other_officer", "the officer who brought the one-time key finishes the request")
 			}
-			if err := vault.VerifyOutcome(officer.SigningKey, outcome, layerOf(o), requestOf(o)); err != nil {
+			if err := vault.VerifyOutcome(verify, outcome, layerOf(o), requestOf(o)); err != nil {
 				return nil, err
 			}
 			o.Result, o.Signature, o.Wrapped, e.Code = casefile.OpeningResult(outcome.Result), outcome.Signature, nil, string(outcome.Result)
@@ -178,12 +203,8 @@ func (s *Service) ReadOpening(ctx context.Context, actor casefile.Actor, id stri
 		}
 		view.Envelope, view.Inner = envelope.Identity, r.InnerHash
 	case o.State == casefile.OpeningPeeled && actor.Person == o.RingA:
-		peeler, err := s.Directory.Person(ctx, o.Tenant, o.RingB)
-		if err != nil {
-			return OpeningView{}, err
-		}
 		layer := layerOf(o)
-		view.Layer, view.Inner, view.Binding, view.PeeledBy = &layer, r.InnerHash, r.Binding, peeler.SigningKey
+		view.Layer, view.Inner, view.Binding, view.PeeledBy = &layer, r.InnerHash, r.Binding, o.PeelKey
 	}
 	return view, nil
 }

@@ -52,6 +52,7 @@ type SealedByClient struct {
 	Contact     []byte
 	InnerDigest string // SHA-256 of ring A's layer, hex
 	Binding     string // 128 random bits, hex
+	Rings       int    // version of the list of keys; 0 is the one in force
 }
 
 // Files are the files of a form, read one after the other from the stream.
@@ -89,9 +90,15 @@ func (s *Service) Register(ctx context.Context, in Submission) (Registration, er
 	if err != nil {
 		return Registration{}, err
 	}
+	if tenant.Rings.Version == 0 {
+		return Registration{}, fault.New(fault.Busy, "keys.none", "no keys are published yet that a report could be sealed to")
+	}
 	rings, err := vault.ParseRings(tenant.Rings.A, tenant.Rings.B)
 	if err != nil {
 		return Registration{}, fmt.Errorf("rings of tenant %s: %w", tenant.ID, err)
+	}
+	if in.Sealed != nil && in.Sealed.Rings != 0 && in.Sealed.Rings != tenant.Rings.Version {
+		return Registration{}, fault.New(fault.Conflict, "envelope.keys_changed", "the list of keys has changed: read it again and seal anew").At("/sealed/rings")
 	}
 	if err := checkSubmission(in, rings); err != nil {
 		return Registration{}, err

@@ -53,6 +53,7 @@ type Deps struct {
 	Penalties Records[casefile.Penalty]
 	Awards    Records[casefile.Award]
 	Openings  Records[casefile.Opening]
+	Rings     Records[casefile.Ring]
 	Envelopes Envelopes
 	Pending   Pending
 	Directory Directory

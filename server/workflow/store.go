@@ -6,6 +6,7 @@ import (
 
 	"gridwatch/server/casefile"
 	"gridwatch/server/grid"
+	"gridwatch/server/vault"
 )
 
 // Records keeps one kind of record. T is the record, e.g. casefile.Report.
@@ -99,15 +100,20 @@ type Tenant struct {
 	ID     string `bson:"_id" json:"id"` // short and stable, not an area code
 	Name   string `bson:"name" json:"name"`
 	Area   string `bson:"area" json:"area"` // county code
-	Rings  Rings  `bson:"rings" json:"rings"`
 	Policy Policy `bson:"policy" json:"policy"`
+
+	// Root verifies lists of keys; its private half is offline.
+	Root []byte              `bson:"root" json:"root"` // Ed25519
+	Keys vault.SignedKeyList `bson:"keys" json:"keys"` // empty before the rings are founded
+	// Rings are what Keys says. No report is taken in without.
+	Rings Rings `bson:"rings" json:"-"`
 }
 
 // Rings are the public keys that envelopes are sealed to.
 type Rings struct {
-	Version int      `bson:"version" json:"version"`
-	A       []string `bson:"a" json:"a"` // age recipients of ring A
-	B       []string `bson:"b" json:"b"` // of ring B
+	Version int      `bson:"version"` // of the list
+	A       []string `bson:"a"`       // age recipient of ring A
+	B       []string `bson:"b"`       // of ring B
 }
 
 // Policy (政策) are the numbers a tenant may set.

@@ -15,6 +15,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,68 +35,135 @@ type Env struct {
 const timeout = 30 * time.Second
 
 const usage = `usage: server custody COMMAND
-  keygen --ring A|B --label POST --out FILE    make an officer's key, print its public half to hand in
-  key    --opening ID --key FILE --once FILE   ring A: bring a one-time key to a request
-  peel   --opening ID --key FILE               ring B: take the outer layer off for a request
-  open   --opening ID --key FILE --once FILE   ring A: open, show who reported, state the outcome
-all but keygen ask the server:
+on a machine without a network:
+  root keygen      --out FILE                          make the tenant's root, print its public half and fingerprint
+  root sign        --key ROOT --list FILE --out FILE   sign a list of ring keys
+  keygen           --ring A|B --label POST --out FILE  make an officer's key, print its public half
+  recovery keygen  --ring A|B --out FILE               make a ring's recovery key, print its public half to a file
+  recover          --rings FILE --key RECOVERY --person ID --out FILE
+                                                       wrap the ring's key to a new officer when no officer is left
+with the server:
+  ring create      --key FILE --recovery PUBLIC        first officer of a ring: make its key
+  ring show        --out FILE                          save both rings as the server keeps them
+  ring list        --out FILE                          write the next list of keys, for the root to sign
+  enrol ask        --key FILE                          new officer: bring an own key, prove that it is held
+  enrol admit      --key FILE --person ID [--shares FILE]  officer of the ring: wrap its key (or bring what recover made)
+  enrol witness    --key FILE --person ID              officer of the other ring: sign what was done
+  leave            --key FILE --person ID              officer who stays: new key, without the one who leaves
+  check            --key FILE --day 2006-01-02         ring B: say which envelopes of a day could be opened
+  key    --opening ID --key FILE --once FILE           ring A: bring a one-time key to a request
+  peel   --opening ID --key FILE                       ring B: take the outer layer off for a request
+  open   --opening ID --key FILE --once FILE [--root FINGERPRINT]  ring A: open, show who reported, state the outcome
+these ask the server:
   --server URL  and  --token-file FILE (- is standard input)  or  --tenant ID --login NAME --password-file FILE
-keys under a passphrase: --passphrase-file FILE`
+keys under a passphrase: --passphrase-file FILE; --yes answers yes to what is asked`
 
-// options are the flags of all commands; each command asks for its own.
+// options are the flags of all commands; each command takes its own.
 type options struct {
-	ring, label, out                     string
-	server, tokenFile                    string
-	tenant, login, passwordFile          string
-	opening, keyFile, once, passphraseIn string
-	yes, json                            bool
+	ring, label, out, list, rings, recovery, person, shares, day, root string
+	server, tokenFile, tenant, login, passwordFile                     string
+	opening, keyFile, once, passphraseIn                               string
+	yes, json                                                          bool
 }
 
-// Run carries out one command line, args[0] being the command. Errors tell the
-// officer what to do; they never hold anything of an identity or a key.
+// flags are the places of the flags that have a value, by name.
+func (o *options) flags() map[string]*string {
+	return map[string]*string{
+		"ring": &o.ring, "label": &o.label, "out": &o.out, "list": &o.list, "rings": &o.rings, "recovery": &o.recovery,
+		"person": &o.person, "shares": &o.shares, "day": &o.day, "root": &o.root,
+		"server": &o.server, "token-file": &o.tokenFile, "tenant": &o.tenant, "login": &o.login, "password-file": &o.passwordFile,
+		"opening": &o.opening, "key": &o.keyFile, "once": &o.once, "passphrase-file": &o.passphraseIn,
+	}
+}
+
+// command is one command: the flags it needs, those it may have, and whether it
+// asks the server.
+type command struct {
+	needs, takes string
+	asks         bool
+	run          func(context.Context, options, Env) error
+}
+
+func commands() map[string]command {
+	return map[string]command{
+		"root keygen":     {"out", "", false, rootKeygen},
+		"root sign":       {"key list out", "", false, rootSign},
+		"keygen":          {"ring label out", "", false, keygen},
+		"recovery keygen": {"ring out", "", false, recoveryKeygen},
+		"recover":         {"rings key person out", "", false, recoverRing},
+		"ring create":     {"key recovery", "", true, ringCreate},
+		"ring show":       {"out", "", true, ringShow},
+		"ring list":       {"out", "", true, ringList},
+		"enrol ask":       {"key", "", true, enrolAsk},
+		"enrol admit":     {"key person", "shares yes", true, enrolAdmit},
+		"enrol witness":   {"key person", "yes", true, enrolWitness},
+		"leave":           {"key person", "yes", true, leave},
+		"check":           {"key day", "", true, check},
+		"key":             {"opening key once", "", true, bringKey},
+		"peel":            {"opening key", "yes", true, peel},
+		"open":            {"opening key once", "root json", true, open},
+	}
+}
+
+// find returns the command that a line begins with, of one word or two.
+func find(args []string) (string, command, bool) {
+	for n := min(2, len(args)); n > 0; n-- {
+		name := strings.Join(args[:n], " ")
+		if c, ok := commands()[name]; ok {
+			return name, c, true
+		}
+	}
+	return "", command{}, false
+}
+
+// Run carries out one command line. Errors tell the officer what to do; they
+// never hold anything of an identity or a key.
 func Run(ctx context.Context, args []string, env Env) error {
-	commands := map[string]func(context.Context, options, Env) error{"keygen": keygen, "key": bringKey, "peel": peel, "open": open}
 	if len(args) == 0 {
 		return errors.New(usage)
 	}
-	run, ok := commands[args[0]]
+	name, c, ok := find(args)
 	if !ok {
 		return fmt.Errorf("custody has no command of this name\n%s", usage)
 	}
 	var o options
-	set := flag.NewFlagSet("custody "+args[0], flag.ContinueOnError)
+	set := flag.NewFlagSet("custody "+name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
-	switch args[0] {
-	case "keygen":
-		set.StringVar(&o.ring, "ring", "", "")
-		set.StringVar(&o.label, "label", "", "")
-		set.StringVar(&o.out, "out", "", "")
-	default:
-		set.StringVar(&o.server, "server", "", "")
-		set.StringVar(&o.tokenFile, "token-file", "", "")
-		set.StringVar(&o.tenant, "tenant", "", "")
-		set.StringVar(&o.login, "login", "", "")
-		set.StringVar(&o.passwordFile, "password-file", "", "")
-		set.StringVar(&o.opening, "opening", "", "")
-		set.StringVar(&o.keyFile, "key", "", "")
+	takes := c.needs + " " + c.takes + " passphrase-file"
+	if c.asks {
+		takes += " server token-file login password-file tenant"
 	}
-	switch args[0] {
-	case "key":
-		set.StringVar(&o.once, "once", "", "")
-	case "peel":
-		set.BoolVar(&o.yes, "yes", false, "")
-	case "open":
-		set.StringVar(&o.once, "once", "", "")
-		set.BoolVar(&o.json, "json", false, "")
+	places := o.flags()
+	for _, f := range slices.Compact(slices.Sorted(slices.Values(strings.Fields(takes)))) {
+		switch f {
+		case "yes":
+			set.BoolVar(&o.yes, f, false, "")
+		case "json":
+			set.BoolVar(&o.json, f, false, "")
+		default:
+			set.StringVar(places[f], f, "", "")
+		}
 	}
-	set.StringVar(&o.passphraseIn, "passphrase-file", "", "")
-	if err := set.Parse(args[1:]); err != nil {
+	if err := set.Parse(args[len(strings.Fields(name)):]); err != nil {
 		return fmt.Errorf("%w\n%s", err, usage)
 	}
 	if set.NArg() > 0 {
-		return fmt.Errorf("custody %s takes flags only\n%s", args[0], usage)
+		return fmt.Errorf("custody %s takes flags only\n%s", name, usage)
 	}
-	return run(ctx, o, env)
+	needed := map[string]string{}
+	for _, f := range strings.Fields(c.needs) {
+		needed[f] = *places[f]
+	}
+	if c.asks {
+		needed["server"] = o.server
+	}
+	if err := need(needed); err != nil {
+		return err
+	}
+	if o.tokenFile == "-" && strings.Contains(c.takes, "yes") && !o.yes {
+		return errors.New("standard input cannot hold the token and your answer: add --yes or give --token-file a file")
+	}
+	return c.run(ctx, o, env)
 }
 
 // need says which flags are missing.
@@ -118,17 +186,28 @@ func secretFrom(path string) (string, error) {
 	return strings.TrimRight(string(text), "\r\n"), err
 }
 
-// officerKey reads the officer's key and refuses one of the other ring.
-func (o options) officerKey(ring vault.Ring) (*vault.OfficerKey, error) {
+// keyFileText reads the file of --key and the passphrase for it.
+func (o options) keyFileText() ([]byte, string, error) {
 	passphrase, err := secretFrom(o.passphraseIn)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	file, err := os.ReadFile(o.keyFile)
+	return file, passphrase, err
+}
+
+// anyKey reads an officer's or a recovery key.
+func (o options) anyKey() (*vault.OfficerKey, error) {
+	file, passphrase, err := o.keyFileText()
 	if err != nil {
 		return nil, err
 	}
-	key, err := vault.ParseOfficerKey(file, passphrase)
+	return vault.ParseOfficerKey(file, passphrase)
+}
+
+// officerKey reads the officer's key and refuses one of the other ring.
+func (o options) officerKey(ring vault.Ring) (*vault.OfficerKey, error) {
+	key, err := o.anyKey()
 	if err != nil {
 		return nil, err
 	}

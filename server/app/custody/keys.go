@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -12,15 +13,68 @@ import (
 	"gridwatch/server/vault"
 )
 
-// keygen makes an officer's key and prints the half that the server is given.
-func keygen(_ context.Context, o options, env Env) error {
-	if err := need(map[string]string{"ring": o.ring, "label": o.label, "out": o.out}); err != nil {
-		return err
-	}
-	key, err := vault.NewOfficerKey(vault.Ring(strings.ToLower(o.ring)), o.label, env.Random)
+// keygen makes an officer's key and prints the half that others are given.
+func keygen(_ context.Context, o options, env Env) error { return newKey(o, o.label, env) }
+
+// recoveryKeygen makes the key that opens a ring when no officer is left. Its
+// file is to be printed or kept offline, by a keeper of its own.
+func recoveryKeygen(_ context.Context, o options, env Env) error {
+	return newKey(o, "recovery key of ring "+strings.ToUpper(o.ring), env)
+}
+
+func newKey(o options, label string, env Env) error {
+	key, err := vault.NewOfficerKey(vault.Ring(strings.ToLower(o.ring)), label, env.Random)
 	if err != nil {
 		return err
 	}
+	if err := o.keepKey(key.File, env); err != nil {
+		return err
+	}
+	return printJSON(env.Stdout, key.Public())
+}
+
+// rootKeygen makes the tenant's root.
+func rootKeygen(_ context.Context, o options, env Env) error {
+	key, err := vault.NewRootKey(env.Random)
+	if err != nil {
+		return err
+	}
+	if err := o.keepKey(key.File, env); err != nil {
+		return err
+	}
+	return printJSON(env.Stdout, map[string]any{"root": key.Public(), "fingerprint": vault.Fingerprint(key.Public())})
+}
+
+// rootSign signs a list of keys after saying what stands in it.
+func rootSign(_ context.Context, o options, env Env) error {
+	file, passphrase, err := o.keyFileText()
+	if err != nil {
+		return err
+	}
+	key, err := vault.ParseRootKey(file, passphrase)
+	if err != nil {
+		return err
+	}
+	var list vault.KeyList
+	if err := readJSON(o.list, &list); err != nil {
+		return err
+	}
+	signed, err := key.Sign(list)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.Stdout, "List %d of %s, signed by the root %s\n", list.Version, printable(list.Tenant), vault.Fingerprint(key.Public()))
+	for _, ring := range []vault.Ring{vault.RingA, vault.RingB} {
+		p := list.Of(ring)
+		_, next := fmt.Fprintf(env.Stdout, "  ring %s: key of version %d, %s, %d officers\n",
+			strings.ToUpper(string(ring)), p.Version, vault.Fingerprint([]byte(p.Recipient)), len(p.Officers))
+		err = errors.Join(err, next)
+	}
+	return errors.Join(err, writeJSON(o.out, signed))
+}
+
+// keepKey writes a new key to the file of --out.
+func (o options) keepKey(file func(passphrase string) ([]byte, error), env Env) error {
 	passphrase, err := secretFrom(o.passphraseIn)
 	if err != nil {
 		return err
@@ -30,16 +84,37 @@ func keygen(_ context.Context, o options, env Env) error {
 			return err
 		}
 	}
-	file, err := key.File(passphrase)
+	text, err := file(passphrase)
 	if err != nil {
 		return err
 	}
-	if err := writeNew(o.out, file); err != nil {
+	return writeNew(o.out, text)
+}
+
+func printJSON(w io.Writer, v any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	return out.Encode(v)
+}
+
+// writeJSON writes what others are given to a file that is not there yet.
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
 		return err
 	}
-	out := json.NewEncoder(env.Stdout)
-	out.SetIndent("", "  ")
-	return out.Encode(key.Public())
+	return writeNew(path, append(text, '\n'))
+}
+
+func readJSON(path string, v any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(text, v) != nil {
+		return fmt.Errorf("%s is not the file that is asked for", path)
+	}
+	return nil
 }
 
 // writeNew writes a secret to a file that is not there yet.

@@ -46,25 +46,28 @@ func (o options) fetch(ctx context.Context, c apiclient.Client) (opening, error)
 	return out, nil
 }
 
-// post sends a command. Its key derives from the body, which is random, so that
-// the same command sent again is known to be the same.
-func (o options) post(ctx context.Context, c apiclient.Client, part string, body any) error {
+// post sends a command. Its key derives from the body, so that the same command
+// sent again is known to be the same.
+func post(ctx context.Context, c apiclient.Client, path string, body any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return errors.New("the answer for the server cannot be written")
 	}
-	sum := sha256.Sum256(append([]byte(o.path(part)+"\n"), text...))
+	sum := sha256.Sum256(append([]byte(path+"\n"), text...))
 	_, err = c.Do(ctx, apiclient.Call{
-		Method: http.MethodPost, Path: o.path(part), Key: hex.EncodeToString(sum[:]), Body: json.RawMessage(text),
+		Method: http.MethodPost, Path: path, Key: hex.EncodeToString(sum[:]), Body: json.RawMessage(text),
 	}, nil)
+	return err
+}
+
+// say tells the officer what was done.
+func (options) say(env Env, format string, args ...any) error {
+	_, err := fmt.Fprintf(env.Stdout, format, args...)
 	return err
 }
 
 // bringKey is ring A's first step.
 func bringKey(ctx context.Context, o options, env Env) error {
-	if err := need(map[string]string{"server": o.server, "opening": o.opening, "key": o.keyFile, "once": o.once}); err != nil {
-		return err
-	}
 	if _, err := o.officerKey(vault.RingA); err != nil {
 		return err
 	}
@@ -76,7 +79,7 @@ func bringKey(ctx context.Context, o options, env Env) error {
 	if err != nil {
 		return err
 	}
-	if err := o.post(ctx, c, "/key", map[string]string{"recipient": once.Recipient()}); err != nil {
+	if err := post(ctx, c, o.path("/key"), map[string]string{"recipient": once.Recipient()}); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(env.Stdout, "The one-time key is in %s; keep it until the request is opened. Now ring B peels.\n", o.once)
@@ -85,20 +88,19 @@ func bringKey(ctx context.Context, o options, env Env) error {
 
 // peel is ring B's step.
 func peel(ctx context.Context, o options, env Env) error {
-	if err := need(map[string]string{"server": o.server, "opening": o.opening, "key": o.keyFile}); err != nil {
-		return err
-	}
-	if o.tokenFile == "-" && !o.yes {
-		return errors.New("standard input cannot hold the token and your answer: add --yes or give --token-file a file")
-	}
 	key, err := o.officerKey(vault.RingB)
 	if err != nil {
 		return err
 	}
-	c, err := o.connect(ctx, env)
+	s, err := o.begin(ctx, env, key)
 	if err != nil {
 		return err
 	}
+	held, err := s.ring.held(key)
+	if err != nil {
+		return err
+	}
+	c := s.c
 	in, err := o.fetch(ctx, c)
 	if err != nil {
 		return err
@@ -111,34 +113,38 @@ func peel(ctx context.Context, o options, env Env) error {
 		printable(r.ID), printable(r.Purpose), printable(r.LegalBasis), printable(r.Report), r.Expires.Format("2006-01-02 15:04 MST")); err != nil {
 		return err
 	}
-	if !o.yes && !agreed(env) {
-		return errors.New("nothing was peeled: the answer was not yes")
+	if err := o.agreed(env, "Let ring A learn who reported?"); err != nil {
+		return err
 	}
-	layer, err := vault.Peel(key, in.Envelope, in.InnerDigest, r, env.Now())
+	layer, err := vault.Peel(key, held, in.Envelope, in.InnerDigest, r, env.Now())
 	if err != nil {
 		return err
 	}
-	if err := o.post(ctx, c, "/layer", layer); err != nil {
+	if err := post(ctx, c, o.path("/layer"), layer); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(env.Stdout, "The digest is the one recorded at sealing. The layer is peeled, signed and handed over; now ring A opens.")
 	return err
 }
 
-func agreed(env Env) bool {
-	if _, err := fmt.Fprint(env.Stdout, "Let ring A learn who reported? Type yes: "); err != nil {
-		return false
+// agreed asks the officer, unless --yes was given.
+func (o options) agreed(env Env, format string, args ...any) error {
+	if _, err := fmt.Fprintf(env.Stdout, format+"\n", args...); err != nil || o.yes {
+		return err
+	}
+	if _, err := fmt.Fprint(env.Stdout, "Type yes: "); err != nil {
+		return err
 	}
 	line, _ := bufio.NewReader(env.Stdin).ReadString('\n') // no line is no agreement
-	return strings.TrimSpace(line) == "yes"
+	if strings.TrimSpace(line) != "yes" {
+		return errors.New("nothing was done: the answer was not yes")
+	}
+	return nil
 }
 
 // open is ring A's second step. It ends with a signed outcome, also when the
 // envelope cannot be opened, and the one-time key is destroyed with it.
 func open(ctx context.Context, o options, env Env) error {
-	if err := need(map[string]string{"server": o.server, "opening": o.opening, "key": o.keyFile, "once": o.once}); err != nil {
-		return err
-	}
 	if err := onTerminal(env); err != nil {
 		return err
 	}
@@ -150,10 +156,15 @@ func open(ctx context.Context, o options, env Env) error {
 	if err != nil {
 		return err
 	}
-	c, err := o.connect(ctx, env)
+	s, err := o.begin(ctx, env, key)
 	if err != nil {
 		return err
 	}
+	held, err := s.ring.held(key)
+	if err != nil {
+		return err
+	}
+	c := s.c
 	in, err := o.fetch(ctx, c)
 	if err != nil {
 		return err
@@ -161,7 +172,10 @@ func open(ctx context.Context, o options, env Env) error {
 	if in.Layer == nil {
 		return fmt.Errorf("the request is %s: who brought its one-time key opens it, once ring B has peeled", printable(in.State))
 	}
-	identity, err := vault.Open(key, once, in.PeeledBy, *in.Layer, vault.Sealed{InnerDigest: in.InnerDigest, Binding: in.Binding}, in.Request, env.Now())
+	if err := s.listed(ctx, in.PeeledBy); err != nil {
+		return err
+	}
+	identity, err := vault.Open(held, once, in.PeeledBy, *in.Layer, vault.Sealed{InnerDigest: in.InnerDigest, Binding: in.Binding}, in.Request, env.Now())
 	result, err := resultOf(identity, err)
 	if err != nil {
 		return err
@@ -173,10 +187,43 @@ func open(ctx context.Context, o options, env Env) error {
 	if err != nil {
 		return err
 	}
-	if err := o.post(ctx, c, "/outcome", outcome); err != nil {
+	if err := post(ctx, c, o.path("/outcome"), outcome); err != nil {
 		return err
 	}
 	return os.Remove(o.once)
+}
+
+// listed makes sure, where the fingerprint of the root is given, that ring B's
+// signature is an officer's of the list that the root signed: the server cannot
+// put another key in its place.
+func (s session) listed(ctx context.Context, peeledBy []byte) error {
+	if s.root == "" {
+		return nil
+	}
+	pinned, err := vault.ParseFingerprint(s.root)
+	if err != nil {
+		return fmt.Errorf("--root: %w", err)
+	}
+	var public struct {
+		Rings struct {
+			vault.SignedKeyList
+			Root []byte `json:"root"`
+		} `json:"rings"`
+	}
+	if _, err := s.c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: publicPath(s.rings.Tenant)}, &public); err != nil {
+		return err
+	}
+	if got, err := vault.ParseFingerprint(vault.Fingerprint(public.Rings.Root)); err != nil || got != pinned {
+		return errors.New("the server shows another root than the one of --root: do not go on, and tell both rings")
+	}
+	list, err := public.Rings.Verify(public.Rings.Root, s.rings.Tenant)
+	if err != nil {
+		return err
+	}
+	if !list.B.Lists(peeledBy) {
+		return errors.New("who peeled is not in the signed list: do not go on, and tell both rings")
+	}
+	return nil
 }
 
 // onTerminal refuses to write an identity where it would stay.

@@ -7,14 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"gridwatch/server/casefile"
-	"gridwatch/server/vault"
 )
 
 // SignIn is an account of the demo with its password in clear.
@@ -64,59 +61,4 @@ func newPassword(random io.Reader) (string, error) {
 		return "", fmt.Errorf("draw a password: %w", err)
 	}
 	return strings.ToLower(base32.StdEncoding.EncodeToString(raw)), nil
-}
-
-// KeyFile is where the key of a custody officer of the demo lies.
-func KeyFile(dir, tenant, login string) string {
-	return filepath.Join(dir, "custody", tenant+"-"+login+".key")
-}
-
-// custodyKeys are the public halves of a tenant's rings, by login.
-type custodyKeys map[string]vault.OfficerPublic
-
-func (k custodyKeys) sorted() []vault.OfficerPublic {
-	var all []vault.OfficerPublic
-	for _, login := range slices.Sorted(maps.Keys(k)) {
-		all = append(all, k[login])
-	}
-	return all
-}
-
-// custodyKeys reads the officers' keys, and makes those that are missing.
-func (l *loader) custodyKeys(tenant string, people []member) (custodyKeys, error) {
-	rings := map[casefile.Role]vault.Ring{casefile.IdentityOfficer: vault.RingA, casefile.SealLeader: vault.RingB}
-	if err := os.MkdirAll(filepath.Join(l.Dir, "custody"), 0o700); err != nil {
-		return nil, err
-	}
-	keys := custodyKeys{}
-	for _, m := range people {
-		ring, ok := rings[m.role]
-		if !ok {
-			continue
-		}
-		key, err := l.officerKey(KeyFile(l.Dir, tenant, m.login), ring, m.label)
-		if err != nil {
-			return nil, err
-		}
-		keys[m.login] = key.Public()
-	}
-	return keys, nil
-}
-
-func (l *loader) officerKey(path string, ring vault.Ring, label string) (*vault.OfficerKey, error) {
-	file, err := os.ReadFile(path)
-	if err == nil {
-		return vault.ParseOfficerKey(file, "")
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	key, err := vault.NewOfficerKey(ring, label, l.Random)
-	if err != nil {
-		return nil, err
-	}
-	if file, err = key.File(""); err != nil {
-		return nil, err
-	}
-	return key, errors.Join(os.WriteFile(path+".new", file, 0o600), os.Rename(path+".new", path))
 }

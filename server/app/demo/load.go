@@ -39,9 +39,10 @@ var data embed.FS
 // LoadDeps is everything Load needs.
 type LoadDeps struct {
 	Import  workflow.Import
+	Custody *workflow.Service // what the officers of the rings ask for
 	Now     func() time.Time
 	Random  io.Reader
-	Dir     string // keeps the rings' keys and the sign-ins
+	Dir     string // keeps the custody keys and the sign-ins
 	BaseURL string // of the server, for what Summary says; http://host:port
 }
 
@@ -108,18 +109,16 @@ func (l *loader) neighbour(ctx context.Context) error {
 
 // tenant writes a tenant from the top down; areas and grids only if it has none.
 func (l *loader) tenant(ctx context.Context, t workflow.Tenant, known []grid.Area, grids []byte, people []member) error {
-	keys, err := l.custodyKeys(t.ID, people)
+	root, err := l.root(t.ID)
 	if err != nil {
 		return err
 	}
+	t.Root = root.Public()
 	if t.Policy, err = defaultPolicy(); err != nil {
 		return err
 	}
-	if t.Rings, err = l.rings(ctx, t.ID, keys); err != nil {
-		return err
-	}
 	if err := l.Import.Tenant(ctx, t); err != nil {
-		return err
+		return fmt.Errorf("%w; if %s was lost: make clean begins anew", err, l.Dir)
 	}
 	had, err := l.Import.Store.Areas(ctx, t.ID)
 	if err != nil {
@@ -140,11 +139,11 @@ func (l *loader) tenant(ctx context.Context, t workflow.Tenant, known []grid.Are
 		}
 	}
 	for _, m := range people {
-		if err := l.person(ctx, t.ID, m, keys); err != nil {
+		if err := l.person(ctx, t.ID, m); err != nil {
 			return fmt.Errorf("%s: %w", m.login, err)
 		}
 	}
-	return nil
+	return l.found(ctx, t.ID, people, root)
 }
 
 func defaultPolicy() (workflow.Policy, error) {
@@ -161,35 +160,10 @@ func defaultPolicy() (workflow.Policy, error) {
 	return file.Policy, nil
 }
 
-// rings are the recipients of the keys, in the next version if they are new to
-// the tenant.
-func (l *loader) rings(ctx context.Context, tenant string, keys custodyKeys) (workflow.Rings, error) {
-	var r workflow.Rings
-	for _, public := range keys.sorted() {
-		if public.Ring == "a" {
-			r.A = append(r.A, public.Recipient)
-		} else {
-			r.B = append(r.B, public.Recipient)
-		}
-	}
-	old, err := l.Import.Directory.Tenant(ctx, tenant)
-	if err != nil && fault.KindOf(err) != fault.NotFound {
-		return r, err
-	}
-	r.Version = old.Rings.Version
-	if !slices.Equal(r.A, old.Rings.A) || !slices.Equal(r.B, old.Rings.B) {
-		r.Version++
-	}
-	return r, nil
-}
-
 // person writes a member of staff, unless the very same is there and its
 // password is known.
-func (l *loader) person(ctx context.Context, tenant string, m member, keys custodyKeys) error {
+func (l *loader) person(ctx context.Context, tenant string, m member) error {
 	p := m.person(tenant)
-	if public, ok := keys[m.login]; ok {
-		p.SigningKey = public.Verify
-	}
 	s := SignIn{Tenant: tenant, Login: m.login, Person: p.ID, Label: m.label}
 	for _, post := range p.Posts {
 		s.Roles = append(s.Roles, post.Role)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 	"gridwatch/server/workflow"
 )
 
-func hasher(t *testing.T) *vault.Hasher {
+func newKeyring(t *testing.T) *vault.Keyring {
 	t.Helper()
 	file, err := vault.GenerateKeyring(rand.Reader, time.Now())
 	if err != nil {
@@ -29,19 +30,37 @@ func hasher(t *testing.T) *vault.Hasher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return vault.NewHasher(keyring, vault.Argon2{MemoryKiB: 64, Time: 1, Threads: 1}, 2, rand.Reader)
+	return keyring
+}
+
+func hasher(t *testing.T) *vault.Hasher {
+	t.Helper()
+	return vault.NewHasher(newKeyring(t), vault.Argon2{MemoryKiB: 64, Time: 1, Threads: 1}, 2, rand.Reader)
+}
+
+// custody is a service with what the rings need of it.
+func custody(t *testing.T, s *mongostore.Store) *workflow.Service {
+	t.Helper()
+	return workflow.New(workflow.Deps{
+		Rings: s.Rings, Directory: s.Directory, Keyring: newKeyring(t), Now: time.Now, Random: rand.Reader,
+	})
 }
 
 func load(t *testing.T, s *mongostore.Store, h *vault.Hasher, dir string) demo.Summary {
 	t.Helper()
-	out, err := demo.Load(t.Context(), demo.LoadDeps{
-		Import: workflow.Import{Store: s.Loader, Directory: s.Directory, Hasher: h},
-		Now:    time.Now, Random: rand.Reader, Dir: dir, BaseURL: "http://127.0.0.1:8080",
-	})
+	out, err := tryLoad(t, s, h, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+func tryLoad(t *testing.T, s *mongostore.Store, h *vault.Hasher, dir string) (demo.Summary, error) {
+	t.Helper()
+	return demo.Load(t.Context(), demo.LoadDeps{
+		Import: workflow.Import{Store: s.Loader, Directory: s.Directory, Hasher: h}, Custody: custody(t, s),
+		Now: time.Now, Random: rand.Reader, Dir: dir, BaseURL: "http://127.0.0.1:8080",
+	})
 }
 
 // state is all that a Load wrote, as text.
@@ -157,41 +176,47 @@ func TestLoadMakesWhatIsPromised(t *testing.T) {
 	}
 }
 
-// What was lost of folder or store is made again, and fits together.
-func TestLoadAfterALoss(t *testing.T) {
+// Sign-ins that were lost are made again.
+func TestLoadAfterSignInsWereLost(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		lose string
-		want int // version of the rings
-	}{
-		"sign-ins lost": {"sign-ins.json", 1},
-		"keys lost":     {"custody", 2},
+	s, h, dir := storetest.Open(t), hasher(t), t.TempDir()
+	load(t, s, h, dir)
+	if err := os.Remove(filepath.Join(dir, "sign-ins.json")); err != nil {
+		t.Fatal(err)
 	}
-	for name, tt := range tests {
+	for _, in := range load(t, s, h, dir).SignIns {
+		a, err := s.Accounts.Account(t.Context(), in.Tenant, in.Login)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if right, err := h.Verify(t.Context(), a.Hash, in.Password); err != nil || !right {
+			t.Errorf("%s: the password does not open the account: %v", in.Login, err)
+		}
+	}
+}
+
+// Custody keys cannot be made again: nobody could open what was sealed to them.
+// A new database takes the keys of the folder.
+func TestLoadAfterKeysWereLost(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string][]string{
+		"root":    {"yushu-root.key"},
+		"officer": {"yushu-seal1.key"},
+		"all":     {"yushu-root.key", "yushu-seal1.key", "yushu-identity1.key"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, h, dir := storetest.Open(t), hasher(t), t.TempDir()
 			load(t, s, h, dir)
-			if err := os.RemoveAll(filepath.Join(dir, tt.lose)); err != nil {
-				t.Fatal(err)
-			}
-			out := load(t, s, h, dir)
-			for _, in := range out.SignIns {
-				a, err := s.Accounts.Account(t.Context(), in.Tenant, in.Login)
-				if err != nil {
+			for _, file := range lost {
+				if err := os.Remove(filepath.Join(dir, "custody", file)); err != nil {
 					t.Fatal(err)
 				}
-				if right, err := h.Verify(t.Context(), a.Hash, in.Password); err != nil || !right {
-					t.Errorf("%s: the password does not open the account: %v", in.Login, err)
-				}
 			}
-			tenant, err := s.Directory.Tenant(t.Context(), demo.Tenant)
-			if err != nil {
-				t.Fatal(err)
+			if _, err := tryLoad(t, s, h, dir); err == nil || !strings.Contains(err.Error(), "make clean") {
+				t.Errorf("got %v, want the way out", err)
 			}
-			if tenant.Rings.Version != tt.want {
-				t.Errorf("got version %d of the rings, want %d", tenant.Rings.Version, tt.want)
-			}
+			load(t, storetest.Open(t), h, dir)
 		})
 	}
 }

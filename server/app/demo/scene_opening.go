@@ -42,7 +42,11 @@ func (p *player) rings(ctx context.Context, once string) error {
 		return err
 	}
 	p.tell("ring B (监督领导): checked the digest, peeled the outer layer, signed")
-	text, err := p.custody(ctx, "identity1", "open", "--once", once, "--json")
+	root, err := Fingerprint(p.Dir, Tenant)
+	if err != nil {
+		return err
+	}
+	text, err := p.custody(ctx, "identity1", "open", "--once", once, "--root", root, "--json")
 	if err != nil {
 		return err
 	}

@@ -43,22 +43,22 @@ type publicTenant struct {
 	Name  string `json:"name"`
 	Area  string `json:"area"`
 	Rings struct {
-		Version int      `json:"version"`
-		A       []string `json:"a"`
-		B       []string `json:"b"`
+		Version int `json:"version"`
+		vault.SignedKeyList
+		Root ed25519.PublicKey `json:"root"`
 	} `json:"rings"`
 	StatementKeys map[string]ed25519.PublicKey `json:"statementKeys"`
 }
 
 type wireReport struct {
-	Mode        casefile.Mode     `json:"mode"`
-	Narrative   string            `json:"narrative"`
-	Allegations []wireAllegation  `json:"allegations"`
-	TargetText  string            `json:"targetText"`
-	Target      place             `json:"target"`
-	Stood       place             `json:"stood"`
-	Sealed      map[string]string `json:"sealed"`
-	Evidence    []wireDigest      `json:"evidence"`
+	Mode        casefile.Mode    `json:"mode"`
+	Narrative   string           `json:"narrative"`
+	Allegations []wireAllegation `json:"allegations"`
+	TargetText  string           `json:"targetText"`
+	Target      place            `json:"target"`
+	Stood       place            `json:"stood"`
+	Sealed      map[string]any   `json:"sealed"`
+	Evidence    []wireDigest     `json:"evidence"`
 }
 
 type wireAllegation struct {
@@ -77,11 +77,21 @@ func (p *player) readTenant(ctx context.Context) error {
 	if _, err := p.anyone().Do(ctx, apiclient.Call{Method: http.MethodGet, Path: publicPath}, t); err != nil {
 		return err
 	}
-	var err error
-	if p.sent.rings, err = vault.ParseRings(t.Rings.A, t.Rings.B); err != nil {
+	pinned, err := Fingerprint(p.Dir, Tenant)
+	if err != nil {
 		return err
 	}
-	p.tell("%s, county %s: ring A %d key, ring B %d key, version %d", t.Name, t.Area, len(t.Rings.A), len(t.Rings.B), t.Rings.Version)
+	if got, err := vault.ParseFingerprint(vault.Fingerprint(t.Rings.Root)); err != nil || got != pinned {
+		return errors.New("the server shows another root than the one of the public notice")
+	}
+	list, err := t.Rings.Verify(t.Rings.Root, Tenant)
+	if err != nil {
+		return err
+	}
+	if p.sent.rings, err = list.Rings(); err != nil {
+		return err
+	}
+	p.tell("%s, county %s: list of keys version %d, signed by the offline root %s…", t.Name, t.Area, list.Version, vault.Fingerprint(t.Rings.Root)[:19])
 	return nil
 }
 
@@ -120,7 +130,7 @@ func (p *player) submit(ctx context.Context) error {
 		TargetText: "the workshop by the road in " + p.place.village,
 		Target:     place{p.place.target.Lon, p.place.target.Lat, "wgs84", 20},
 		Stood:      place{p.place.stood.Lon, p.place.stood.Lat, "wgs84", 8},
-		Sealed:     map[string]string{"innerDigest": s.sealed.InnerDigest, "binding": binding},
+		Sealed:     map[string]any{"innerDigest": s.sealed.InnerDigest, "binding": binding, "rings": s.tenant.Rings.Version},
 		Evidence:   []wireDigest{{digestOf(s.photo)}},
 	}
 	p.tell("place: %s, inside grid %s %s", p.place.village, p.place.grid.Code, p.place.grid.Name)

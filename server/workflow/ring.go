@@ -1,0 +1,319 @@
+package workflow
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
+	"gridwatch/server/vault"
+)
+
+// RingID is the id of a tenant's ring: there is one of each.
+func RingID(tenant string, ring vault.Ring) string {
+	sum := sha256.Sum256([]byte("gridwatch/ring\n" + tenant + "\n" + string(ring)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// ringOf is the ring whose post an actor holds; nobody holds posts in both.
+func ringOf(actor casefile.Actor) vault.Ring {
+	if slices.Contains(actor.Roles(), casefile.IdentityOfficer) {
+		return vault.RingA
+	}
+	return vault.RingB
+}
+
+func errNotEnrolled() error {
+	return fault.New(fault.Conflict, "ring.not_enrolled", "this is for an officer who is enrolled in the ring")
+}
+
+// RingFounding is the first version of a ring's key.
+type RingFounding struct {
+	Recipient string // of the ring's key
+	Officer   casefile.RingHolder
+	Share     []byte // wrapped to the officer
+	Recovery  casefile.RingHolder
+	Wrapped   []byte // wrapped to the recovery key
+	Signature []byte // vault.SignVersion
+}
+
+// CreateRing is the first officer of a ring making its key. The officer's post
+// says of which ring; others are enrolled by AskEnrol and what follows.
+func (s *Service) CreateRing(ctx context.Context, call Call, in RingFounding) (casefile.Outcome, error) {
+	ring, person := ringOf(call.Actor), call.Actor.Person
+	v := vault.NewVersion{
+		Tenant: call.Actor.Tenant, Ring: ring, Version: 1, Recipient: in.Recipient,
+		Shares: map[string][]byte{person: in.Share}, Recovery: in.Wrapped,
+	}
+	for _, r := range []string{in.Recipient, in.Officer.Recipient, in.Recovery.Recipient} {
+		if err := vault.CheckRecipient(r); err != nil {
+			return casefile.Outcome{}, err
+		}
+	}
+	if err := vault.VerifyVersion(in.Officer.Verify, v, in.Signature); err != nil {
+		return casefile.Outcome{}, err
+	}
+	return createAs(ctx, s, call, s.Rings, casefile.RingMoves, []string{RingID(call.Actor.Tenant, ring)},
+		func(r *casefile.Ring, e *casefile.Event) ([]casefile.Effect, error) {
+			e.Command = "create"
+			r.Ring, r.Recovery = string(ring), in.Recovery
+			r.Versions = []casefile.RingVersion{{
+				Number: 1, Recipient: in.Recipient, Recovery: in.Wrapped, From: e.At, MadeBy: person, Signature: in.Signature,
+			}}
+			r.Officers = []casefile.RingOfficer{{
+				Person: person, Key: in.Officer, State: casefile.RingEnrolled, Sponsor: person,
+				Shares: []casefile.RingShare{{Version: 1, Wrapped: in.Share}},
+			}}
+			return nil, nil
+		})
+}
+
+func (s *Service) onRing(
+	ctx context.Context, call Call, id string, command casefile.Command, do func(*casefile.Ring, *casefile.Event) error,
+) (casefile.Outcome, error) {
+	return change(ctx, s, call, s.Rings, casefile.RingMoves, id, casefile.RingKeep,
+		func(r *casefile.Ring, e *casefile.Event) ([]casefile.Effect, error) {
+			e.Command = command
+			if own := vault.Ring(r.Ring) == ringOf(call.Actor); own == (command == "witness") {
+				return nil, vault.ErrWrongRing
+			}
+			return nil, do(r, e)
+		})
+}
+
+// candidateOf is what the signatures of an enrolment are about.
+func candidateOf(r *casefile.Ring, o *casefile.RingOfficer) vault.Candidate {
+	return vault.Candidate{Tenant: r.Tenant, Ring: vault.Ring(r.Ring), Person: o.Person, Recipient: o.Key.Recipient, Verify: o.Key.Verify}
+}
+
+// AskEnrol is a new officer of a ring bringing the public half of an own key.
+// The answer to it is a challenge in the ring's record. Who asks again begins
+// anew; who is enrolled leaves the ring first.
+func (s *Service) AskEnrol(ctx context.Context, call Call, id string, key casefile.RingHolder) (casefile.Outcome, error) {
+	challenge, nonce, err := vault.NewChallenge(key.Recipient, s.Random)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	return s.onRing(ctx, call, id, "ask", func(r *casefile.Ring, _ *casefile.Event) error {
+		person := call.Actor.Person
+		if _, ok := r.Enrolled(person); ok {
+			return fault.New(fault.Conflict, "ring.enrolled", "you are enrolled: leave the ring before you bring another key")
+		}
+		for _, o := range r.Officers {
+			if o.Person != person && o.Key.Recipient == key.Recipient {
+				return fault.New(fault.Conflict, "ring.key_taken", "this key is another officer's: everyone makes an own one")
+			}
+		}
+		r.Officers = slices.DeleteFunc(r.Officers, func(o casefile.RingOfficer) bool { return o.Person == person })
+		r.Officers = append(r.Officers, casefile.RingOfficer{
+			Person: person, Key: key, State: casefile.RingAsked, Challenge: challenge, Nonce: nonce,
+		})
+		return nil
+	})
+}
+
+// step finds the person of an enrolment in the state that a step begins from.
+func step(r *casefile.Ring, person string, from casefile.State) (*casefile.RingOfficer, error) {
+	o, ok := r.Officer(person)
+	if !ok || o.State != from {
+		return nil, fault.New(fault.Conflict, "ring.step", "an enrolment goes: ask, prove, admit, witness")
+	}
+	return o, nil
+}
+
+// ProveEnrol is the new officer answering the challenge: the first signature.
+func (s *Service) ProveEnrol(ctx context.Context, call Call, id string, proof vault.Proof) (casefile.Outcome, error) {
+	return s.onRing(ctx, call, id, "prove", func(r *casefile.Ring, _ *casefile.Event) error {
+		o, err := step(r, call.Actor.Person, casefile.RingAsked)
+		if err != nil {
+			return err
+		}
+		if err := vault.VerifyProof(candidateOf(r, o), proof, o.Nonce); err != nil {
+			return err
+		}
+		o.State, o.Proof, o.Challenge = casefile.RingProved, proof.Signature, nil
+		return nil
+	})
+}
+
+// Admission is the ring's key in every version, wrapped to a new officer.
+type Admission struct {
+	Person    string
+	Shares    []vault.Share
+	Signature []byte // vault.SignAdmission
+}
+
+// AdmitOfficer is an officer of the ring wrapping its key to a new one: the
+// second signature. Where no officer is left the new one brings the shares that
+// the recovery key made and signed.
+func (s *Service) AdmitOfficer(ctx context.Context, call Call, id string, in Admission) (casefile.Outcome, error) {
+	return s.onRing(ctx, call, id, "admit", func(r *casefile.Ring, _ *casefile.Event) error {
+		verify := r.Recovery.Verify
+		if call.Actor.Person != in.Person {
+			sponsor, ok := r.Enrolled(call.Actor.Person)
+			if !ok {
+				return errNotEnrolled()
+			}
+			verify = sponsor.Key.Verify
+		}
+		o, err := step(r, in.Person, casefile.RingProved)
+		if err != nil {
+			return err
+		}
+		if err := vault.VerifyAdmission(verify, candidateOf(r, o), in.Shares, in.Signature); err != nil {
+			return err
+		}
+		if !slices.EqualFunc(in.Shares, r.Versions, func(s vault.Share, v casefile.RingVersion) bool { return s.Version == v.Number }) {
+			return fault.New(fault.Conflict, "ring.versions", "every version of the ring's key is wrapped, oldest first: read the ring again")
+		}
+		for _, share := range in.Shares {
+			o.Shares = append(o.Shares, casefile.RingShare(share))
+		}
+		o.State, o.Sponsor, o.Admission = casefile.RingAdmitted, call.Actor.Person, in.Signature
+		return nil
+	})
+}
+
+// Witnessing is the third signature, over what the second was over.
+type Witnessing struct {
+	Person    string
+	Signature []byte // vault.SignAdmission
+}
+
+// WitnessEnrol is an officer of the other ring saying that it was done in the
+// presence of both rings: the new officer is enrolled.
+func (s *Service) WitnessEnrol(ctx context.Context, call Call, id string, in Witnessing) (casefile.Outcome, error) {
+	other, err := s.Rings.Get(ctx, call.Actor.Tenant, RingID(call.Actor.Tenant, ringOf(call.Actor)))
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	return s.onRing(ctx, call, id, "witness", func(r *casefile.Ring, _ *casefile.Event) error {
+		witness, ok := other.Enrolled(call.Actor.Person)
+		if !ok {
+			return errNotEnrolled()
+		}
+		o, err := step(r, in.Person, casefile.RingAdmitted)
+		if err != nil {
+			return err
+		}
+		var shares []vault.Share
+		for _, share := range o.Shares {
+			shares = append(shares, vault.Share(share))
+		}
+		if err := vault.VerifyAdmission(witness.Key.Verify, candidateOf(r, o), shares, in.Signature); err != nil {
+			return err
+		}
+		o.State, o.Witness, o.Witnessed = casefile.RingEnrolled, call.Actor.Person, in.Signature
+		return nil
+	})
+}
+
+// Leaving is a new version of a ring's key, made because an officer leaves.
+type Leaving struct {
+	Person    string
+	Version   int
+	Recipient string
+	Shares    []PersonShare // to each officer who stays
+	Wrapped   []byte        // to the recovery key
+	Signature []byte        // vault.SignVersion
+}
+
+// PersonShare is the new version's key, wrapped to one officer.
+type PersonShare struct {
+	Person  string
+	Wrapped []byte
+}
+
+// LeaveRing takes an officer's shares away and puts a new version of the ring's
+// key in their place, made by an officer who stays. It is sealed to once the
+// root has signed the next list of keys; older versions stay with who stays.
+func (s *Service) LeaveRing(ctx context.Context, call Call, id string, in Leaving) (casefile.Outcome, error) {
+	if err := vault.CheckRecipient(in.Recipient); err != nil {
+		return casefile.Outcome{}, err
+	}
+	return s.onRing(ctx, call, id, "leave", func(r *casefile.Ring, e *casefile.Event) error {
+		maker, ok := r.Enrolled(call.Actor.Person)
+		if !ok || call.Actor.Person == in.Person {
+			return errNotEnrolled()
+		}
+		if _, ok := r.Officer(in.Person); !ok {
+			return fault.New(fault.Conflict, "ring.not_there", "this person is not in the ring").At("/person")
+		}
+		v := vault.NewVersion{
+			Tenant: r.Tenant, Ring: vault.Ring(r.Ring), Version: in.Version, Recipient: in.Recipient, Leaver: in.Person,
+			Shares: map[string][]byte{}, Recovery: in.Wrapped,
+		}
+		for _, share := range in.Shares {
+			v.Shares[share.Person] = share.Wrapped
+		}
+		if err := vault.VerifyVersion(maker.Key.Verify, v, in.Signature); err != nil {
+			return err
+		}
+		// Who was on the way in got the old versions only, and asks again.
+		stay := slices.DeleteFunc(slices.Clone(r.Officers), func(o casefile.RingOfficer) bool {
+			return o.Person == in.Person || o.State != casefile.RingEnrolled
+		})
+		if in.Version != len(r.Versions)+1 || len(v.Shares) != len(stay) || len(in.Shares) != len(stay) {
+			return fault.New(fault.Conflict, "ring.changed", "the ring changed since it was read: read it again")
+		}
+		for i := range stay {
+			wrapped, ok := v.Shares[stay[i].Person]
+			if !ok {
+				return fault.New(fault.Conflict, "ring.changed", "the ring changed since it was read: read it again")
+			}
+			stay[i].Shares = append(stay[i].Shares, casefile.RingShare{Version: in.Version, Wrapped: wrapped})
+		}
+		r.Officers = stay
+		r.Versions = append(r.Versions, casefile.RingVersion{
+			Number: in.Version, Recipient: in.Recipient, Recovery: in.Wrapped, From: e.At, MadeBy: call.Actor.Person, Signature: in.Signature,
+		})
+		return nil
+	})
+}
+
+// ReadRings returns the tenant's rings, A first; of what is wrapped only what
+// is for the actor, and a ring's recovery shares for its own officers.
+func (s *Service) ReadRings(ctx context.Context, actor casefile.Actor) ([]casefile.Ring, error) {
+	rings := []casefile.Ring{}
+	for _, ring := range []vault.Ring{vault.RingA, vault.RingB} {
+		r, err := load(ctx, actor, s.Rings, RingID(actor.Tenant, ring), casefile.RingRead)
+		if fault.KindOf(err) == fault.NotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range r.Officers {
+			o := &r.Officers[i]
+			if o.Person != actor.Person {
+				o.Challenge = nil
+				if o.State != casefile.RingAdmitted { // a witness signs what was wrapped
+					o.Shares = nil
+				}
+			}
+		}
+		if ring != ringOf(actor) {
+			for i := range r.Versions {
+				r.Versions[i].Recovery = nil
+			}
+		}
+		rings = append(rings, *r)
+	}
+	return rings, nil
+}
+
+// signer returns the key by which an enrolled officer of a ring signs.
+func (s *Service) signer(ctx context.Context, tenant string, ring vault.Ring, person string) ([]byte, error) {
+	r, err := s.Rings.Get(ctx, tenant, RingID(tenant, ring))
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return nil, err
+	}
+	if err == nil {
+		if o, ok := r.Enrolled(person); ok {
+			return o.Key.Verify, nil
+		}
+	}
+	return nil, errNotEnrolled()
+}
