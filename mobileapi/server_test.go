@@ -35,6 +35,7 @@ import (
 
 const (
 	password = "a long enough password"
+	origin   = "https://grid.example.gov.cn"
 	device   = "0123456789abcdef0123456789abcdef"
 	inGrid   = "220182103001001"
 )
@@ -89,9 +90,9 @@ func start(t *testing.T) *rig {
 	r.service = workflow.New(workflow.Deps{
 		Reports: store.Reports, Tasks: store.Tasks, Visits: store.Visits, Hazards: store.Hazards, Penalties: store.Penalties,
 		Awards: store.Awards, Openings: store.Openings, Envelopes: store.Envelopes, Pending: store.Pending,
-		Directory: store.Directory, Accounts: store.Accounts, Ledger: store.Ledger,
+		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger,
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}),
-		Keyring: keyring, Hasher: hasher, Now: r.clock.now, Random: rand.Reader, Log: log,
+		Passkeys: must(workflow.NewPasskeys(origin)), Keyring: keyring, Hasher: hasher, Now: r.clock.now, Random: rand.Reader, Log: log,
 	})
 	custody := storetest.NewCustody(t, "county")
 	importer := workflow.Import{Store: store.Loader, Directory: store.Directory, Hasher: hasher}
@@ -100,6 +101,7 @@ func start(t *testing.T) *rig {
 		Root: custody.Root.Public(), Keys: custody.List,
 		Policy: workflow.Policy{
 			DecideDays: 15, ConcludeDays: 60, TaskHours: 72, PayDays: 15, RepeatHours: 72, OpeningHours: 48, MaxItems: 3,
+			SecondFactor: []casefile.Role{casefile.Payer},
 		},
 	}))
 	ring := orb.Ring{{126.5, 44.8}, {126.6, 44.8}, {126.6, 44.9}, {126.5, 44.9}, {126.5, 44.8}}
@@ -107,7 +109,7 @@ func start(t *testing.T) *rig {
 		{Code: inGrid, Name: "demo grid", Polygon: grid.NewGeometry(orb.MultiPolygon{{ring}})},
 	}))
 	for login, role := range map[string]casefile.Role{
-		"inspector": casefile.Inspector, "other": casefile.Inspector, "desk": casefile.DeskOfficer,
+		"inspector": casefile.Inspector, "other": casefile.Inspector, "desk": casefile.DeskOfficer, "payer": casefile.Payer,
 	} {
 		r.check(importer.Person(ctx, casefile.Person{
 			ID: login, Tenant: "county", Login: login, Label: "demo " + login,

@@ -96,7 +96,10 @@ func (w *world) both(t *testing.T) string {
 	if err := (workflow.Import{Store: w.store.Loader, Directory: s.Directory, Hasher: s.Hasher}).Person(t.Context(), p, password); err != nil {
 		t.Fatal(err)
 	}
-	w.people = append(w.people, demo.SignIn{Tenant: demo.Tenant, Login: p.Login, Person: p.ID, Password: password})
+	if err := workflow.Enrol(t.Context(), w.store.Accounts, s.Keyring, s.Random, p.Tenant, p.Login, authenticator); err != nil {
+		t.Fatal(err)
+	}
+	w.people = append(w.people, demo.SignIn{Tenant: demo.Tenant, Login: p.Login, Person: p.ID, Password: password, TOTP: authenticator})
 	return p.Login
 }
 

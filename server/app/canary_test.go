@@ -51,6 +51,7 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 		Login    string `json:"login"`
 		Password string `json:"password"`
 		Token    string `json:"token"`
+		Half     string `json:"half"`
 	}
 	if strings.HasPrefix(req.URL.Path, "/v1/session") && req.GetBody != nil {
 		body, err := req.GetBody()
@@ -76,6 +77,7 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 		Refresh string `json:"refresh"`
 		Token   string `json:"token"`
 		Code    string `json:"code"`
+		Half    string `json:"half"`
 	}
 	if res.StatusCode < http.StatusBadRequest {
 		_ = json.Unmarshal(body, &given) // most answers are something else
@@ -85,15 +87,18 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer p.mu.Unlock()
 	bearer := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
 	who := p.who[bearer]
-	if given.Access+given.Refresh+given.Token+given.Code != "" {
+	if asked.Half != "" {
+		asked.Login = p.who[asked.Half]
+	}
+	if given.Access+given.Refresh+given.Token+given.Code+given.Half != "" {
 		who = "whom it is issued to"
-		p.who[given.Access], p.who[given.Token] = asked.Login, "the reporter"
+		p.who[given.Access], p.who[given.Half], p.who[given.Token] = asked.Login, asked.Login, "the reporter"
 	}
 	p.who[""] = "anyone"
 	p.told[who] = append(append(p.told[who], body...), '\n')
 	p.keep(phone, asked.Token)
 	for _, s := range []string{
-		bearer, asked.Password, given.Access, given.Refresh, given.Token, given.Code, strings.ReplaceAll(given.Code, "-", ""),
+		bearer, asked.Password, given.Access, given.Refresh, given.Token, given.Half, given.Code, strings.ReplaceAll(given.Code, "-", ""),
 		req.Header.Get("Idempotency-Key"),
 	} {
 		p.keep(secret, s)

@@ -58,6 +58,7 @@ func commands() []command {
 		{"custody", "COMMAND ...", "what the officers of the two rings do on their own machine", runCustody},
 		{"healthcheck", "", "exit 0 if the server on this machine is ready", healthcheck},
 		{"demo load", "", "write demo areas, grids and people", loadDemo},
+		{"demo code", "DIR LOGIN", "print what a demo login's authenticator shows", demoCode},
 		{"demo play", "[--fine YUAN[,YUAN]]", "play a report to its reward against the running server", playDemo},
 	}
 }

@@ -58,6 +58,9 @@ func hexID(t *testing.T) string {
 	return id
 }
 
+// authenticator is the secret of everybody whom a test hires.
+const authenticator = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+
 // hire imports a person whose only post is a role in an area.
 func (w *world) hire(t *testing.T, tenant, login string, role casefile.Role, area string) {
 	t.Helper()
@@ -73,12 +76,15 @@ func (w *world) hire(t *testing.T, tenant, login string, role casefile.Role, are
 	}
 	im := workflow.Import{Store: w.store.Loader, Directory: w.store.Directory, Hasher: vault.NewHasher(keyring, quick(), 1, rand.Reader)}
 	from := time.Now().AddDate(-1, 0, 0).UTC()
-	s := demo.SignIn{Tenant: tenant, Login: login, Person: hexID(t), Roles: []casefile.Role{role}, Password: rand.Text()}
+	s := demo.SignIn{Tenant: tenant, Login: login, Person: hexID(t), Roles: []casefile.Role{role}, Password: rand.Text(), TOTP: authenticator}
 	err = im.Person(t.Context(), casefile.Person{
 		ID: s.Person, Tenant: tenant, Login: login, Label: string(role), Posts: []casefile.Post{{Role: role, Area: area, From: from}},
 		Certificates: []casefile.Certificate{{Number: "T-" + login, From: from, To: from.AddDate(9, 0, 0)}},
 	}, s.Password)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := workflow.Enrol(t.Context(), w.store.Accounts, keyring, rand.Reader, tenant, login, authenticator); err != nil {
 		t.Fatal(err)
 	}
 	w.mu.Lock()
@@ -185,6 +191,7 @@ func prepare(t *testing.T, w *world, tenant string) *filedCase {
 	c.reward()
 	c.open()
 	c.signIn()
+	c.administer()
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	"gridwatch/server/app/apiclient"
@@ -13,6 +14,7 @@ import (
 	"gridwatch/server/app/demo"
 	"gridwatch/server/casefile"
 	"gridwatch/server/vault"
+	"gridwatch/server/web"
 	"gridwatch/server/workflow"
 )
 
@@ -180,6 +182,33 @@ func (c *filedCase) signIn() {
 		c.t.Fatal(err)
 	}
 	c.refresh = session.Refresh
+}
+
+// session begins a session of a person without a sign-in, and returns its family.
+func (c *filedCase) session(t *testing.T, p demo.SignIn) (apiclient.Client, string) {
+	t.Helper()
+	f := workflow.Family{ID: hexID(t), Tenant: p.Tenant, Person: p.Person, Begun: time.Now(), Expires: time.Now().Add(time.Hour), Strong: true}
+	if err := c.store.Accounts.InsertFamily(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	client := c.anyone()
+	client.Token = tokens(t, c.world, "gridwatch", 0, web.Claims{Audience: web.Staff, Tenant: p.Tenant, Subject: p.Person, Family: f.ID})
+	return client, f.ID
+}
+
+// administer leaves something for administrators: a person who does nothing in
+// the case, and a proposal of another administrator's.
+func (c *filedCase) administer() {
+	c.t.Helper()
+	c.ids["person"], c.ids["family"] = c.persons("far-auditor")[0], hexID(c.t)
+	var made struct{ ID string }
+	_, err := c.client("far-administrator").Do(c.t.Context(), apiclient.Call{
+		Method: http.MethodPost, Path: "/v1/office/policy", Key: freshKey(), Body: doc{"decideDays": 13},
+	}, &made)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.ids["proposal"] = made.ID
 }
 
 func signIn(p demo.SignIn) doc {

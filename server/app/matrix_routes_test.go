@@ -30,6 +30,8 @@ type sample struct {
 	reach reach
 	body  func(ids map[string]string) any
 	form  func(ids map[string]string) *apiclient.Form
+	// refusal is the code that whoever may ask is answered.
+	refusal string
 }
 
 func fixed(body any) func(map[string]string) any { return func(map[string]string) any { return body } }
@@ -57,6 +59,25 @@ func (c *filedCase) samples() map[string]sample {
 		"POST /v1/session":                          {body: fixed(signIn(someone))},
 		"POST /v1/session/refresh":                  {body: fixed(doc{"refresh": c.refresh, "device": device})},
 		"DELETE /v1/session":                        {},
+		"POST /v1/session/second":                   {body: fixed(doc{"half": "h", "device": device, "code": "123456"}), refusal: "session.half"},
+		"POST /v1/session/enrol":                    {body: fixed(doc{"half": "h", "device": device}), refusal: "session.half"},
+		"POST /v1/session/passkey/challenge":        {body: fixed(doc{"half": "h", "device": device})},
+		"POST /v1/session/passkey":                  {body: fixed(doc{"half": "h", "device": device, "ceremony": "c", "credential": doc{}})},
+		"GET /v1/session/all":                       {},
+		"DELETE /v1/session/all":                    {},
+		"DELETE /v1/session/all/:id":                {},
+		"GET /v1/session/factors":                   {},
+		"POST /v1/session/totp":                     {body: fixed(doc{"code": "123456"})},
+		"POST /v1/session/totp/confirm":             {body: fixed(doc{"code": "123456"})},
+		"POST /v1/session/passkeys/challenge":       {body: fixed(doc{"code": "123456"})},
+		"POST /v1/session/passkeys":                 {body: fixed(doc{"ceremony": "c", "label": "l", "credential": doc{}})},
+		"DELETE /v1/session/passkeys/:id":           {},
+		"GET /v1/session/ties":                      {},
+		"POST /v1/session/ties":                     {body: fixed(doc{"firm": "a firm without any case"})},
+		"GET /v1/office/people":                     {},
+		"GET /v1/office/policy":                     {},
+		"POST /v1/office/policy":                    {body: fixed(doc{"decideDays": 14})},
+		"GET /v1/office/proposals":                  {},
 		"POST /v1/session/devices":                  {body: fixed(doc{"token": "another-phone-of-" + c.tenant})},
 		"DELETE /v1/session/devices/:id":            {},
 		"GET /v1/field/tasks":                       {},
@@ -133,8 +154,16 @@ func (c *filedCase) samples() map[string]sample {
 			"POST /v1/custody/openings":                          made(asked),
 		},
 		ofTheTenant: {
-			"GET /v1/custody/openings/:id":      nil,
-			"POST /v1/custody/openings/:id/key": fixed(doc{"recipient": once.Recipient()}),
+			"GET /v1/office/people/:id":                 nil,
+			"POST /v1/office/people/:id/posts":          fixed(doc{"posts": []doc{}}),
+			"POST /v1/office/people/:id/access":         fixed(doc{"disabled": true}),
+			"POST /v1/office/people/:id/forget-factors": nil,
+			"POST /v1/office/people/:id/ties":           fixed(doc{"area": c.area[:6] + "101000"}),
+			"POST /v1/office/people/:id/sign-out":       nil,
+			"POST /v1/office/proposals/:id/confirm":     nil,
+			"POST /v1/office/proposals/:id/refuse":      nil,
+			"GET /v1/custody/openings/:id":              nil,
+			"POST /v1/custody/openings/:id/key":         fixed(doc{"recipient": once.Recipient()}),
 			"POST /v1/custody/openings/:id/layer": func(ids map[string]string) any {
 				return doc{
 					"requestId": ids["opening"], "wrapped": "QUFB", "innerDigest": c.sent["digest"], "wrappedDigest": c.sent["digest"],
@@ -201,6 +230,11 @@ func kinds() map[string]string {
 	}
 }
 
+// administered is kinds for what is no record of a case.
+func administered() map[string]string {
+	return map[string]string{"all": "family", "passkeys": "device", "people": "person", "proposals": "proposal"}
+}
+
 // path fills the route's pattern.
 func (c *filedCase) path(t *testing.T, pattern string, ids map[string]string) string {
 	t.Helper()
@@ -211,7 +245,7 @@ func (c *filedCase) path(t *testing.T, pattern string, ids map[string]string) st
 		}
 		parts[i] = map[string]string{":tenant": c.tenant, ":year": c.year, ":day": "2026-03-02"}[p]
 		if parts[i] == "" {
-			parts[i] = ids[kinds()[parts[i-1]]]
+			parts[i] = ids[kinds()[parts[i-1]]+administered()[parts[i-1]]]
 		}
 		if parts[i] == "" {
 			t.Fatalf("%s: this test has no id for %s", pattern, p)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/pquerna/otp/totp"
 
 	"gridwatch/server/app/demo"
 	"gridwatch/server/vault"
@@ -46,7 +49,34 @@ func (a *App) LoadDemo(ctx context.Context) (demo.Summary, error) {
 	})
 	return demo.Load(ctx, demo.LoadDeps{
 		Import: im, Custody: custody, Now: a.env.Now, Random: a.env.Random, Dir: a.cfg.DemoDir, BaseURL: "http://" + a.cfg.Listen,
+		Enrol: func(ctx context.Context, tenant, login, secret string) error {
+			return workflow.Enrol(ctx, a.store.Accounts, keyring, a.env.Random, tenant, login, secret)
+		},
 	})
+}
+
+// demoCode prints what an authenticator app with a demo login's secret shows.
+func demoCode(_ context.Context, c call) error {
+	args, err := c.flags("demo code", 2, nil)
+	if err != nil {
+		return err
+	}
+	signIns, err := demo.ReadSignIns(args[0])
+	if err != nil {
+		return err
+	}
+	for _, s := range signIns {
+		if s.Tenant != demo.Tenant || s.Login != args[1] || s.TOTP == "" {
+			continue
+		}
+		code, err := totp.GenerateCode(s.TOTP, c.Now())
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(c.Stdout, code)
+		return err
+	}
+	return errors.New("no login of this name has a second factor there")
 }
 
 func playDemo(ctx context.Context, c call) error {

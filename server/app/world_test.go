@@ -162,7 +162,7 @@ func (w *world) as(t *testing.T, login string) apiclient.Client {
 	}
 	for _, p := range w.people {
 		if p.Tenant == tenant && p.Login == name {
-			c, err := w.anyone().SignIn(t.Context(), tenant, name, p.Password, "test-device-"+name+"-0001")
+			c, err := w.anyone().SignIn(t.Context(), credentials(p, "test-device-"+name+"-0001"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,6 +172,11 @@ func (w *world) as(t *testing.T, login string) apiclient.Client {
 	}
 	t.Fatalf("nobody signs in as %s", login)
 	return apiclient.Client{}
+}
+
+// credentials of a demo login, on a device.
+func credentials(p demo.SignIn, device string) apiclient.Credentials {
+	return apiclient.Credentials{Tenant: p.Tenant, Login: p.Login, Password: p.Password, Device: device, Codes: apiclient.TOTP(p.TOTP)}
 }
 
 // anyone is a client without credentials.

@@ -66,6 +66,10 @@ type Person struct {
 	Posts        []Post        `bson:"posts" json:"posts"`
 	Certificates []Certificate `bson:"certificates" json:"certificates"`
 	Disabled     bool          `bson:"disabled" json:"disabled"`
+
+	// Ties and Revision are not an import's to set: it leaves what is there.
+	Ties     []Tie `bson:"ties,omitempty" json:"-"`     // for administrators and the person only
+	Revision int64 `bson:"revision,omitempty" json:"-"` // of the newest decision carried out
 }
 
 // Certificate returns the certificate that is valid at a time, if one is.
@@ -101,6 +105,7 @@ type Actor struct {
 	Person string // staff only
 	Report string // receipt holder only
 	Posts  []Post // staff only
+	Ties   []Tie  // staff only
 }
 
 // Name is what a timeline says of the actor; a reporter has no name.

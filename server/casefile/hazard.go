@@ -83,4 +83,4 @@ type Hazard struct {
 }
 
 // Subject is what policy must know of the hazard.
-func (h *Hazard) Subject() Subject { return Subject{Tenant: h.Tenant, Area: h.Area} }
+func (h *Hazard) Subject() Subject { return Subject{Tenant: h.Tenant, Area: h.Area, Party: h.Party} }

@@ -72,7 +72,7 @@ type Penalty struct {
 }
 
 // Subject is what policy must know of the penalty.
-func (p *Penalty) Subject() Subject { return Subject{Tenant: p.Tenant, Area: p.Area} }
+func (p *Penalty) Subject() Subject { return Subject{Tenant: p.Tenant, Area: p.Area, Party: p.Party} }
 
 // Total returns the sum of all lines, in fen.
 func (p *Penalty) Total() int64 {

@@ -27,6 +27,7 @@ type rule struct {
 type Subject struct {
 	Tenant   string
 	Area     string   // area or grid code the record lies in
+	Party    string   // the unit it is about, for declared ties
 	Assigned []string // persons it is assigned to
 	Report   string   // the report itself, for a receipt holder
 }
@@ -126,6 +127,8 @@ const (
 	OpeningPeel   Action = "opening.peel"   // ring B
 	OpeningFinish Action = "opening.finish" // ring A
 	OpeningDeny   Action = "opening.deny"   // either ring
+	AdminRead     Action = "admin.read"     // people, proposals, policy; never a case
+	AdminChange   Action = "admin.change"
 	RingRead      Action = "ring.read"
 	RingKeep      Action = "ring.keep"      // create, enrol, leave: by the officers of both rings
 	EnvelopeCheck Action = "envelope.check" // ring B
@@ -175,6 +178,9 @@ var policy = map[Action][]rule{
 	OpeningPeel:   {{ofTenant, []Role{SealLeader}}},
 	OpeningFinish: {{ofTenant, []Role{IdentityOfficer}}},
 	OpeningDeny:   {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
+
+	AdminRead:     {{ofTenant, []Role{Administrator}}},
+	AdminChange:   {{ofTenant, []Role{Administrator}}},
 	RingRead:      {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
 	RingKeep:      {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
 	EnvelopeCheck: {{ofTenant, []Role{SealLeader}}},

@@ -201,5 +201,5 @@ func (r *Report) Allegation(id string) (*Allegation, bool) {
 
 // Subject is what policy must know of the report.
 func (r *Report) Subject() Subject {
-	return Subject{Tenant: r.Tenant, Area: r.Area, Report: r.ID}
+	return Subject{Tenant: r.Tenant, Area: r.Area, Party: r.Target.Name, Report: r.ID}
 }

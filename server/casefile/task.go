@@ -82,7 +82,7 @@ type Result struct {
 
 // Subject is what policy must know of the task.
 func (t *Task) Subject() Subject {
-	return Subject{Tenant: t.Tenant, Area: t.Area, Assigned: t.Assigned}
+	return Subject{Tenant: t.Tenant, Area: t.Area, Party: t.PlaceName, Assigned: t.Assigned}
 }
 
 // Has says whether a reference is one of the task's items.

@@ -57,7 +57,7 @@ func (v *Visit) Subject() Subject {
 	for _, o := range v.Officers {
 		officers = append(officers, o.Person)
 	}
-	return Subject{Tenant: v.Tenant, Area: v.Area, Assigned: officers}
+	return Subject{Tenant: v.Tenant, Area: v.Area, Party: v.Party, Assigned: officers}
 }
 
 // Upheld says whether a signed inspection found an item to be true.

@@ -48,6 +48,8 @@ type Config struct {
 	FCMCredentials string `env:"GRID_FCM_CREDENTIALS" meaning:"path of the service account's file"`
 	FCMEndpoint    string `env:"GRID_FCM_ENDPOINT" meaning:"address of a stand-in for FCM, on loopback only; needs no credentials"`
 
+	PasskeyOrigin string `env:"GRID_PASSKEY_ORIGIN" meaning:"origin of the pages that use passkeys, such as https://grid.example.gov.cn; without it staff use authenticator apps"`
+
 	LogLevel   slog.Level `env:"GRID_LOG_LEVEL" envDefault:"INFO" meaning:"DEBUG, INFO, WARN or ERROR"`
 	DemoDir    string     `env:"GRID_DEMO_DIR" meaning:"folder of the demo's keys and sign-ins; never in production"`
 	SchemesDir string     `env:"GRID_SCHEMES_DIR" meaning:"folder of reward schemes to use instead of the built-in ones"`

@@ -25,7 +25,7 @@ const maxLong = 256 << 10
 // Routes is the route table. A POST without a schema has no body.
 func Routes(d Deps) []web.Route {
 	s := d.Service
-	return []web.Route{
+	return append(adminRoutes(s), []web.Route{
 		get("/v1/office/reports", casefile.ReportList, list(casefile.ReportMoves, s.Queue, newQueued)),
 		get("/v1/office/reports/:id", casefile.ReportRead, read(s.ReadReport, newDeskReport)),
 		get("/v1/office/briefs", casefile.ReportBrief, list(casefile.ReportMoves, s.Briefs, newBriefRow)),
@@ -104,7 +104,7 @@ func Routes(d Deps) []web.Route {
 		get("/v1/custody/envelopes/:day", casefile.EnvelopeCheck, sealedOn(s)),
 		post("/v1/custody/checks", casefile.EnvelopeCheck, "ring-check", create(s.CheckDay)),
 		post("/v1/custody/reports/:id/seal-fault", casefile.EnvelopeCheck, "seal-fault", field(s.NoteEnvelope, sealFault.result)),
-	}
+	}...)
 }
 
 func get(path string, action casefile.Action, handle web.Handler) web.Route {

@@ -59,7 +59,7 @@ func open(t *testing.T) *office {
 	o.service = workflow.New(workflow.Deps{
 		Reports: store.Reports, Tasks: store.Tasks, Visits: store.Visits, Hazards: store.Hazards, Penalties: store.Penalties,
 		Awards: store.Awards, Openings: store.Openings, Rings: store.Rings, Envelopes: store.Envelopes, Pending: store.Pending,
-		Directory: store.Directory, Accounts: store.Accounts, Ledger: store.Ledger, Schemes: must(reward.Load(schemes.Files)),
+		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger, Schemes: must(reward.Load(schemes.Files)),
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}),
 		Keyring: keyring, Hasher: hasher, Now: time.Now, Random: rand.Reader, Log: log,
 	})
@@ -96,7 +96,7 @@ func (o *office) staff(importer workflow.Import) {
 			Certificates: []casefile.Certificate{{Number: "demo " + login, From: begun, To: begun.AddDate(1, 0, 0)}},
 		}
 		o.check(importer.Person(o.t.Context(), p, password))
-		s := must(o.service.SignIn(o.t.Context(), "county", login, password, "a device"))
+		s := must(o.service.SignIn(o.t.Context(), workflow.Credentials{Tenant: "county", Login: login, Password: password, Device: "a device"}))
 		token, _, err := o.tokens.Issue(web.Claims{Audience: web.Staff, Tenant: s.Tenant, Subject: s.Person, Family: s.Family})
 		o.check(err)
 		o.sessions[login] = token

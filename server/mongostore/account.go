@@ -2,12 +2,10 @@ package mongostore
 
 import (
 	"context"
-	"time"
 
 	"go.mongodb.org/mongo-driver/bson"
 	"go.mongodb.org/mongo-driver/mongo"
 
-	"gridwatch/server/fault"
 	"gridwatch/server/workflow"
 )
 
@@ -18,13 +16,23 @@ func (s accounts) Account(ctx context.Context, tenant, login string) (workflow.A
 	return get[workflow.Account](ctx, s.db.Collection("account"), bson.M{"_id": accountID(tenant, login)})
 }
 
-func (s accounts) Failed(ctx context.Context, id string, failures int, until time.Time) error {
-	res, err := s.db.Collection("account").UpdateOne(ctx, bson.M{"_id": id},
-		bson.M{"$set": bson.M{"failures": failures, "until": until}})
+// TurnAccount leaves alone what imports write.
+func (s accounts) TurnAccount(ctx context.Context, a workflow.Account, was int64) error {
+	res, err := s.db.Collection("account").UpdateOne(ctx, bson.M{"_id": a.ID, "version": versionIs(was)}, bson.M{"$set": bson.M{
+		"failures": a.Failures, "until": a.Until, "version": a.Version, "factors": a.Factors,
+	}})
 	if err == nil && res.MatchedCount == 0 {
-		return fault.Absent()
+		return errStale
 	}
-	return translate("count failure", err)
+	return translate("turn account", err)
+}
+
+// versionIs selects a version; what was never changed has none.
+func versionIs(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
 }
 
 func (s accounts) InsertFamily(ctx context.Context, f workflow.Family) error {

@@ -46,19 +46,22 @@ func (d directory) Areas(ctx context.Context, tenant string) ([]grid.Area, error
 }
 
 // loader writes what imports bring (workflow.Loader).
-type loader struct{ directory }
+type loader struct {
+	directory
+	rosters
+}
 
 // PutTenant keeps the tenant's sets of areas and grids.
 func (l loader) PutTenant(ctx context.Context, t workflow.Tenant) error {
-	return put(ctx, l.db.Collection("tenant"), t.ID, nil, t)
+	return put(ctx, l.directory.db.Collection("tenant"), t.ID, nil, t)
 }
 
 func (l loader) PutAreas(ctx context.Context, tenant string, areas []grid.Area) error {
-	return replace(ctx, l.db, areaSet(), tenant, areas, func(a *grid.Area, _ int64) { a.Tenant = tenant })
+	return replace(ctx, l.directory.db, areaSet(), tenant, areas, func(a *grid.Area, _ int64) { a.Tenant = tenant })
 }
 
 func (l loader) PutGrids(ctx context.Context, tenant string, grids []grid.Grid) error {
-	return replace(ctx, l.db, gridSet(), tenant, grids, func(g *grid.Grid, version int64) {
+	return replace(ctx, l.directory.db, gridSet(), tenant, grids, func(g *grid.Grid, version int64) {
 		g.Tenant, g.SetVersion = tenant, int(version)
 	})
 }
@@ -67,17 +70,17 @@ func (l loader) PutGrids(ctx context.Context, tenant string, grids []grid.Grid) 
 // account the person had under another login goes last.
 func (l loader) PutPerson(ctx context.Context, p casefile.Person, a workflow.Account) error {
 	a.ID, a.Tenant, a.Person = accountID(p.Tenant, p.Login), p.Tenant, p.ID
-	err := put(ctx, l.db.Collection("account"), a.ID, bson.M{"person": p.ID}, a)
+	err := put(ctx, l.directory.db.Collection("account"), a.ID, bson.M{"person": p.ID}, a)
 	if errors.Is(err, errExists) {
 		return fault.New(fault.Conflict, "account.exists", "another person has this login")
 	}
 	if err != nil {
 		return err
 	}
-	if err := put(ctx, l.db.Collection("person"), p.ID, bson.M{"tenant": p.Tenant}, p); err != nil {
+	if err := put(ctx, l.directory.db.Collection("person"), p.ID, bson.M{"tenant": p.Tenant}, p); err != nil {
 		return err
 	}
-	_, err = l.db.Collection("account").DeleteMany(ctx,
+	_, err = l.directory.db.Collection("account").DeleteMany(ctx,
 		bson.M{"tenant": p.Tenant, "person": p.ID, "_id": bson.M{"$ne": a.ID}})
 	return translate("delete former accounts", err)
 }

@@ -21,6 +21,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 	return []func(context.Context, *mongo.Database) error{
 		collections,
 		slots,
+		signInCollections,
 		rings,
 	}
 }

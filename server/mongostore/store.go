@@ -51,6 +51,8 @@ type Store struct {
 	Envelopes workflow.Envelopes
 	Directory workflow.Directory
 	Accounts  workflow.Accounts
+	SignIns   workflow.SignIns
+	Rosters   workflow.Rosters
 	Loader    workflow.Loader
 	Ledger    reward.Ledger
 	Outbox    outbox.Store
@@ -98,7 +100,9 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Envelopes: envelopes{db.Collection("envelope")},
 		Directory: d,
 		Accounts:  accounts{db},
-		Loader:    loader{directory: d},
+		SignIns:   signIns{db},
+		Rosters:   rosters{db},
+		Loader:    loader{directory: d, rosters: rosters{db}},
 		Ledger:    ledger{db.Collection("ledger")},
 		Outbox:    pushes{entries: db.Collection("outbox"), slots: db.Collection("slot")},
 		db:        db,

@@ -17,7 +17,7 @@ import (
 func tenant(id string) workflow.Tenant {
 	return workflow.Tenant{
 		ID: id, Name: "demo county", Area: "220182000000",
-		Root: []byte("root"), Rings: workflow.Rings{Version: 1, A: []string{"a"}, B: []string{"b"}}, Policy: workflow.Policy{DecideDays: 15},
+		Root: []byte("root"), Rings: workflow.Rings{Version: 1, A: []string{"a"}, B: []string{"b"}}, Policy: workflow.Policy{DecideDays: 15, SecondFactor: []casefile.Role{}},
 	}
 }
 
@@ -42,10 +42,20 @@ func people(t *testing.T, s *mongostore.Store) {
 	_, err := s.Accounts.Account(ctx, "other", "desk1")
 	refused(t, err, fault.NotFound, "record.not_found")
 
-	a.Failures, a.Until = 3, start()
-	ok(t, s.Accounts.Failed(ctx, a.ID, a.Failures, a.Until))
-	same(t, "failures", must[workflow.Account](t)(s.Accounts.Account(ctx, "county", "desk1")), a)
-	refused(t, s.Accounts.Failed(ctx, "county:none", 1, start()), fault.NotFound, "record.not_found")
+	a.Failures, a.Until, a.Version = 3, start(), 1
+	a.Factors = &workflow.Factors{Key: []byte("k"), TOTP: []byte("s"), Step: 7, Recovery: []string{"r"}, Pending: []byte{}, Passkeys: []workflow.Passkey{}}
+	ok(t, s.Accounts.TurnAccount(ctx, a, 0))
+	same(t, "turned", must[workflow.Account](t)(s.Accounts.Account(ctx, "county", "desk1")), a)
+	refused(t, s.Accounts.TurnAccount(ctx, a, 0), fault.Conflict, "record.stale")
+
+	// An import of the same person keeps factors, ties and what was decided.
+	ok(t, s.Rosters.AddTie(ctx, "county", "p", casefile.Tie{ID: "t", Firm: "demo firm", At: start()}))
+	again, fresh := person("p", "desk1")
+	ok(t, s.Loader.PutPerson(ctx, again, fresh))
+	kept := must[workflow.Account](t)(s.Accounts.Account(ctx, "county", "desk1"))
+	same(t, "factors", kept.Factors, a.Factors)
+	same(t, "version", kept.Version, int64(1))
+	same(t, "ties", len(must[casefile.Person](t)(s.Directory.Person(ctx, "county", "p")).Ties), 1)
 }
 
 // logins are one person's each.

@@ -249,7 +249,7 @@ func (s *Service) SuggestAssignees(ctx context.Context, actor casefile.Actor, id
 				c.Reach = max(c.Reach, len(casefile.AreaPrefix(post.Area)))
 			}
 		}
-		if c.Reach == 0 || p.Disabled {
+		if c.Reach == 0 || p.Disabled || p.Tied(r.Subject()) {
 			continue
 		}
 		open, err := s.Tasks.List(ctx, Query{Tenant: r.Tenant, Assigned: p.ID, States: openTasks(), Limit: maxOpenTasks})
@@ -306,7 +306,7 @@ func (s *Service) assign(
 			if r.Brief == "" {
 				return nil, fault.New(fault.Conflict, "report.brief_open", "write the brief first")
 			}
-			persons, err := s.assignable(ctx, r.Tenant, in.Persons, role, r.Area)
+			persons, err := s.assignable(ctx, in.Persons, role, r.Subject())
 			if err != nil {
 				return nil, err
 			}
@@ -340,19 +340,23 @@ func (s *Service) assign(
 		})
 }
 
-// assignable returns the persons if each holds the role over the area.
-func (s *Service) assignable(ctx context.Context, tenant string, ids []string, role casefile.Role, area string) ([]casefile.Person, error) {
+// assignable returns the persons if each holds the role over the place and none
+// has a tie to it.
+func (s *Service) assignable(ctx context.Context, ids []string, role casefile.Role, of casefile.Subject) ([]casefile.Person, error) {
 	var out []casefile.Person
 	for _, id := range ids {
-		p, err := s.Directory.Person(ctx, tenant, id)
+		p, err := s.Directory.Person(ctx, of.Tenant, id)
 		if err != nil && fault.KindOf(err) != fault.NotFound {
 			return nil, err
 		}
-		if err != nil || p.Disabled || !p.Holds(role, area, s.now()) {
+		if err != nil || p.Disabled || !p.Holds(role, of.Area, s.now()) {
 			return nil, fault.New(fault.Invalid, "assignee.unfit", "each person needs a post of the right role over the place").At("/persons")
 		}
 		if slices.ContainsFunc(out, func(q casefile.Person) bool { return q.ID == p.ID }) {
 			return nil, fault.New(fault.Invalid, "assignee.twice", "each person once").At("/persons")
+		}
+		if p.Tied(of) {
+			return nil, errTied().At("/persons")
 		}
 		out = append(out, p)
 	}

@@ -91,7 +91,7 @@ func (s *Service) OrderRectification(ctx context.Context, call Call, id string, 
 		if !in.Deadline.After(e.At) {
 			return fault.New(fault.Invalid, "hazard.deadline_past", "the deadline lies ahead").At("/deadline")
 		}
-		persons, err := s.assignable(ctx, h.Tenant, in.Officers, casefile.Enforcer, h.Area)
+		persons, err := s.assignable(ctx, in.Officers, casefile.Enforcer, h.Subject())
 		if err != nil {
 			return err
 		}

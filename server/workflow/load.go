@@ -22,6 +22,21 @@ type Import struct {
 	Hasher    *vault.Hasher
 }
 
+// Enrol gives a person an authenticator's secret (base32) instead of all second
+// factors there were, without its first code: a demonstration and tests sign in
+// so.
+func Enrol(ctx context.Context, store Accounts, keyring *vault.Keyring, random io.Reader, tenant, login, secret string) error {
+	s := New(Deps{Keyring: keyring, Random: random})
+	return turnAccount(ctx, store, tenant, login, func(a *Account) error {
+		a.Factors = nil
+		err := s.factors(a)
+		if err == nil {
+			a.Factors.TOTP, err = s.sealFactor(a, []byte(secret), "totp")
+		}
+		return err
+	})
+}
+
 // Tenant writes a tenant. A list of keys that its root did not sign is refused,
 // and so is another root than the one whose fingerprint is out. Without a list
 // the one there is stays.
@@ -74,6 +89,11 @@ func (p Policy) check() error {
 			return fault.New(fault.Invalid, "policy.number", "every number of a policy is at least 1").At("/policy/" + name)
 		}
 	}
+	for _, role := range p.SecondFactor {
+		if !slices.Contains(casefile.StaffRoles(), role) {
+			return fault.New(fault.Invalid, "policy.unknown_role", "a second factor is asked of known roles").At("/policy/secondFactor")
+		}
+	}
 	if p.MaxItems > maxItems {
 		return fault.New(fault.Invalid, "policy.number", "a form has at most %d files", maxItems).At("/policy/maxItems")
 	}
@@ -123,22 +143,24 @@ func (im Import) Person(ctx context.Context, p casefile.Person, password string)
 	if err != nil {
 		return err
 	}
-	rings := map[casefile.Role]bool{}
-	for _, post := range p.Posts {
-		if !slices.Contains(casefile.StaffRoles(), post.Role) {
-			return fault.New(fault.Invalid, "person.unknown_role", "a post is of a known role")
-		}
-		if !casefile.Under(post.Area, t.Area) {
-			return fault.New(fault.Invalid, "person.outside_area", "a post lies in the tenant's area")
-		}
-		rings[post.Role] = true
-	}
-	if rings[casefile.IdentityOfficer] && rings[casefile.SealLeader] {
-		return fault.New(fault.Invalid, "person.both_rings", "nobody holds posts in both rings")
+	if err := checkPosts(t, p.Posts); err != nil {
+		return err
 	}
 	hash, err := im.Hasher.Hash(ctx, password)
 	if err != nil {
 		return err
 	}
-	return im.Store.PutPerson(ctx, p, Account{ID: p.Tenant + ":" + p.Login, Tenant: p.Tenant, Person: p.ID, Hash: hash})
+	if err := im.Store.PutPerson(ctx, p, Account{ID: p.Tenant + ":" + p.Login, Tenant: p.Tenant, Person: p.ID, Hash: hash}); err != nil {
+		return err
+	}
+	posts := p.Posts
+	if p.Disabled {
+		posts = nil
+	}
+	return turnRoster(ctx, im.Store, p.Tenant, func(r *Roster) (*Policy, error) {
+		if changed, _ := r.seat(p.ID, posts); !changed {
+			return nil, errSame
+		}
+		return nil, nil
+	})
 }

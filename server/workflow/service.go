@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
+
 	"gridwatch/media"
 	"gridwatch/media/scrub"
 	"gridwatch/server/casefile"
@@ -58,14 +60,17 @@ type Deps struct {
 	Pending   Pending
 	Directory Directory
 	Accounts  Accounts
+	SignIns   SignIns
+	Rosters   Rosters
 	Ledger    reward.Ledger
 	Pushes    Pushes // nil when push is off: the pull list is enough
 
-	Media   *media.Ingest
-	Cleaner *scrub.Cleaner
-	Keyring *vault.Keyring
-	Hasher  *vault.Hasher
-	Schemes []reward.Scheme
+	Media    *media.Ingest
+	Cleaner  *scrub.Cleaner
+	Keyring  *vault.Keyring
+	Hasher   *vault.Hasher
+	Passkeys *webauthn.WebAuthn // nil when there are none: TOTP is enough
+	Schemes  []reward.Scheme
 
 	Now    func() time.Time
 	Random io.Reader
@@ -202,6 +207,9 @@ func change[T any, P record[T]](
 		if out, ok, err := s.repeat(head, keys, tag); ok {
 			return out, err
 		}
+		if call.Actor.Tied(rec.Subject()) {
+			return casefile.Outcome{}, errTied()
+		}
 		if call.IfMatch != 0 && call.IfMatch != head.Version {
 			return casefile.Outcome{}, fault.New(fault.Conflict, "record.changed", "the record changed since it was read; read it again")
 		}
@@ -272,6 +280,9 @@ func createAs[T any, P record[T]](
 	effects, err := build(rec, &e)
 	if err != nil {
 		return casefile.Outcome{}, err
+	}
+	if call.Actor.Tied(rec.Subject()) {
+		return casefile.Outcome{}, errTied()
 	}
 	if e.To == casefile.New {
 		if e.To, err = table.To(casefile.New, e.Command); err != nil {

@@ -1,9 +1,11 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"time"
 
@@ -21,12 +23,22 @@ const (
 	maxDelay     = 15 * time.Minute
 )
 
-// Session is a sign-in of a person on a device.
+// Session is a sign-in of a person on a device, or the first half of one.
 type Session struct {
 	Tenant  string
 	Person  string
 	Family  string
 	Refresh string // one time; secret
+
+	// Half is set instead when the second factor is still to come.
+	Half *Half
+}
+
+// Credentials are what a sign-in begins with.
+type Credentials struct {
+	Tenant, Login, Password string
+	Device                  string // 128 random bits that the device keeps
+	Label                   string // of the device, for its owner's list
 }
 
 // errSignIn is the one answer to a wrong sign-in, whatever is wrong with it.
@@ -35,49 +47,116 @@ func errSignIn() error {
 		"name or password is wrong, or there were too many tries: wait some minutes and try again")
 }
 
-// SignIn begins a family of refresh tokens on a device. Wrong passwords make
-// the account wait, longer each time, instead of locking it (confidentiality 12).
-func (s *Service) SignIn(ctx context.Context, tenant, login, password, device string) (Session, error) {
-	account, _, err := s.account(ctx, tenant, login)
+// SignIn begins a family of refresh tokens on a device, or says that a second
+// factor is to follow. Wrong passwords make the account wait, longer each time,
+// instead of locking it (confidentiality 12).
+func (s *Service) SignIn(ctx context.Context, in Credentials) (Session, error) {
+	account, _, err := s.account(ctx, in.Tenant, in.Login)
 	if err != nil {
 		return Session{}, err
 	}
-	right, err := s.Hasher.Verify(ctx, account.Hash, password)
+	right, err := s.Hasher.Verify(ctx, account.Hash, in.Password)
 	if err != nil {
 		return Session{}, err
 	}
+	var person casefile.Person
+	second := false
 	// Read again: of many tries at once each counts those that ended before it.
-	account, known, err := s.account(ctx, tenant, login)
+	account, err = s.try(ctx, in.Tenant, in.Login, errSignIn, func(a *Account) (bool, error) {
+		if !right {
+			return false, nil
+		}
+		if person, err = s.Directory.Person(ctx, in.Tenant, a.Person); err != nil {
+			return false, err
+		}
+		if person.Disabled {
+			return false, errSignIn()
+		}
+		if second, err = s.needsSecond(ctx, person, a.Factors); second || err != nil {
+			return false, cmp.Or(err, errSame) // wrong codes count on until one is right
+		}
+		if a.Failures == 0 {
+			return false, errSame
+		}
+		return true, nil
+	})
 	if err != nil {
 		return Session{}, err
 	}
-	now := s.now()
-	switch {
-	case !known:
-		return Session{}, errSignIn()
-	case now.Before(account.Until):
-		return Session{}, errSignIn()
-	case !right:
-		failures := account.Failures + 1
-		if err := s.Accounts.Failed(ctx, account.ID, failures, now.Add(delay(failures))); err != nil {
-			return Session{}, err
-		}
-		return Session{}, errSignIn()
+	if second {
+		return s.newHalf(ctx, person, account.Factors, in)
 	}
-	person, err := s.Directory.Person(ctx, tenant, account.Person)
-	if err != nil {
-		return Session{}, err
-	}
-	if person.Disabled {
-		return Session{}, errSignIn()
-	}
-	if account.Failures > 0 {
-		if err := s.Accounts.Failed(ctx, account.ID, 0, now); err != nil {
-			return Session{}, err
-		}
-	}
-	return s.newFamily(ctx, person, device)
+	return s.newFamily(ctx, person, Family{Device: digestOf(in.Device), Label: in.Label})
 }
+
+// try changes an account by one try of a factor, which is right or wrong. All
+// tries of an account are in one order: the outcome counts only if no other try
+// came between. Wrong, too early and unknown are refused alike. An error of
+// check leaves the account as it was; errSame does so without a refusal.
+func (s *Service) try(
+	ctx context.Context, tenant, login string, refusal func() error, check func(*Account) (bool, error),
+) (Account, error) {
+	for range maxTries {
+		a, known, err := s.account(ctx, tenant, login)
+		if err != nil {
+			return a, err
+		}
+		now := s.now()
+		if !known || now.Before(a.Until) {
+			return a, refusal()
+		}
+		right, err := check(&a)
+		if errors.Is(err, errSame) {
+			return a, nil
+		}
+		if err != nil {
+			return a, err
+		}
+		was := a.Version
+		failures := a.Failures
+		a.Version, a.Failures = a.Version+1, 0
+		if !right {
+			a.Failures = failures + 1
+			a.Until = now.Add(delay(a.Failures))
+		}
+		err = s.Accounts.TurnAccount(ctx, a, was)
+		switch {
+		case fault.CodeOf(err) == "record.stale":
+			continue
+		case err == nil && !right:
+			err = refusal()
+		}
+		return a, err
+	}
+	return Account{}, errBusy()
+}
+
+// turnAccount changes an account until nobody changed it meanwhile.
+func turnAccount(ctx context.Context, store accounts, tenant, login string, do func(*Account) error) error {
+	for range maxTries {
+		a, err := store.Account(ctx, tenant, login)
+		if err != nil {
+			return err
+		}
+		was := a.Version
+		a.Version++
+		if err := do(&a); err != nil {
+			return err
+		}
+		if err := store.TurnAccount(ctx, a, was); fault.CodeOf(err) != "record.stale" {
+			return err
+		}
+	}
+	return errBusy()
+}
+
+// accounts is what an account is read and written by.
+type accounts interface {
+	Account(ctx context.Context, tenant, login string) (Account, error)
+	TurnAccount(ctx context.Context, a Account, was int64) error
+}
+
+func errBusy() error { return fault.New(fault.Busy, "session.busy", "try again") }
 
 func (s *Service) account(ctx context.Context, tenant, login string) (Account, bool, error) {
 	account, err := s.Accounts.Account(ctx, tenant, login)
@@ -95,7 +174,8 @@ func delay(failures int) time.Duration {
 	return min(maxDelay, time.Second<<min(failures-freeFailures, 20))
 }
 
-func (s *Service) newFamily(ctx context.Context, p casefile.Person, device string) (Session, error) {
+// newFamily begins a session; f says on what device and how.
+func (s *Service) newFamily(ctx context.Context, p casefile.Person, f Family) (Session, error) {
 	family, err := s.newID()
 	if err != nil {
 		return Session{}, err
@@ -105,9 +185,9 @@ func (s *Service) newFamily(ctx context.Context, p casefile.Person, device strin
 		return Session{}, err
 	}
 	now := s.now()
-	err = s.Accounts.InsertFamily(ctx, Family{
-		ID: family, Tenant: p.Tenant, Person: p.ID, Device: digestOf(device), Current: digestOf(secret), Turned: now, Expires: now.Add(familyLife),
-	})
+	f.ID, f.Tenant, f.Person, f.Current = family, p.Tenant, p.ID, digestOf(secret)
+	f.Begun, f.Turned, f.Expires = now, now, now.Add(familyLife)
+	err = s.Accounts.InsertFamily(ctx, f)
 	return Session{Tenant: p.Tenant, Person: p.ID, Family: family, Refresh: family + "." + secret}, err
 }
 
@@ -170,10 +250,10 @@ func (s *Service) Refresh(ctx context.Context, token, device string) (Session, e
 		}
 		return out, nil
 	}
-	return Session{}, fault.New(fault.Busy, "session.busy", "try again")
+	return Session{}, errBusy()
 }
 
-// SignOut revokes the family of the actor's session.
+// SignOut revokes a family of the actor, such as that of the session itself.
 func (s *Service) SignOut(ctx context.Context, actor casefile.Actor, family string) error {
 	for range maxTries {
 		f, err := s.Accounts.Family(ctx, family)
@@ -189,12 +269,22 @@ func (s *Service) SignOut(ctx context.Context, actor casefile.Actor, family stri
 			return err
 		}
 	}
-	return fault.New(fault.Busy, "session.busy", "try again")
+	return errBusy()
+}
+
+// SignOutEverywhere revokes all families of the actor, that of the session too.
+func (s *Service) SignOutEverywhere(ctx context.Context, actor casefile.Actor) error {
+	return s.SignIns.RevokeFamilies(ctx, actor.Tenant, actor.Person)
+}
+
+// Sessions lists the actor's families, oldest first.
+func (s *Service) Sessions(ctx context.Context, actor casefile.Actor) ([]Family, error) {
+	return s.SignIns.Families(ctx, actor.Tenant, actor.Person)
 }
 
 // Actor returns the person behind an access token with the posts in force. It
-// returns an Unauthorized Fault when the session was ended or the person is
-// disabled.
+// returns an Unauthorized Fault when the session was ended, the person is
+// disabled, or was given a post that asks for a second factor since.
 func (s *Service) Actor(ctx context.Context, tenant, person, family string, at time.Time) (casefile.Actor, error) {
 	f, err := s.Accounts.Family(ctx, family)
 	if fault.KindOf(err) == fault.NotFound {
@@ -210,50 +300,11 @@ func (s *Service) Actor(ctx context.Context, tenant, person, family string, at t
 	if fault.KindOf(err) == fault.NotFound || (err == nil && p.Disabled) {
 		return casefile.Actor{}, errSession()
 	}
-	return casefile.Actor{Tenant: tenant, Person: p.ID, Posts: p.PostsAt(at)}, err
-}
-
-// PutDevice names the phone that the actor's pushes go to.
-func (s *Service) PutDevice(ctx context.Context, actor casefile.Actor, token string) (string, error) {
-	sealed, err := s.sealToken(token)
-	if err != nil {
-		return "", err
+	if err == nil && !f.Strong {
+		var second bool
+		if second, err = s.needsSecond(ctx, p, nil); second {
+			return casefile.Actor{}, errSession()
+		}
 	}
-	id := DeviceID(token)
-	return id, s.Accounts.PutDevice(ctx, Device{ID: id, Tenant: actor.Tenant, Person: actor.Person, Token: sealed, At: s.now()})
-}
-
-const (
-	deviceKey  = "device" // what data keys of device tokens are wrapped for
-	wrappedLen = 32 + 28  // bytes of a wrapped key, which stands before the sealed token
-)
-
-func (s *Service) sealToken(token string) ([]byte, error) {
-	key, wrapped, err := s.Keyring.NewDataKey(deviceKey, s.Random)
-	if err != nil {
-		return nil, err
-	}
-	sealed, err := key.Seal([]byte(token), vault.AD(deviceKey, "", "token"))
-	return append(wrapped, sealed...), err
-}
-
-// OpenToken returns the device token that PutDevice sealed.
-func OpenToken(keyring *vault.Keyring, sealed []byte) (string, error) {
-	if len(sealed) < wrappedLen {
-		return "", vault.ErrNotOpened
-	}
-	key, err := keyring.OpenDataKey(deviceKey, sealed[:wrappedLen])
-	if err != nil {
-		return "", err
-	}
-	token, err := key.Open(sealed[wrappedLen:], vault.AD(deviceKey, "", "token"))
-	return string(token), err
-}
-
-// DeviceID is a hash of a device token, under which the device is kept.
-func DeviceID(token string) string { return digestOf(token) }
-
-// DropDevice ends pushes to a phone of the actor.
-func (s *Service) DropDevice(ctx context.Context, actor casefile.Actor, id string) error {
-	return s.Accounts.DropDevice(ctx, id, actor.Person)
+	return casefile.Actor{Tenant: tenant, Person: p.ID, Posts: p.PostsAt(at), Ties: p.Ties}, err
 }

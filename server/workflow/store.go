@@ -125,6 +125,9 @@ type Policy struct {
 	RepeatHours  int `bson:"repeat_hours" json:"repeatHours"`   // a repeated registration gets the code again
 	OpeningHours int `bson:"opening_hours" json:"openingHours"` // longest life of an opening request
 	MaxItems     int `bson:"max_items" json:"maxItems"`         // evidence items of a report
+
+	// SecondFactor are the roles that sign in with a second factor.
+	SecondFactor []casefile.Role `bson:"second_factor" json:"secondFactor"`
 }
 
 // Account is how a person signs in. Its id is tenant:login.
@@ -133,8 +136,44 @@ type Account struct {
 	Tenant   string    `bson:"tenant"`
 	Person   string    `bson:"person"`
 	Hash     string    `bson:"hash"`     // argon2id
-	Failures int       `bson:"failures"` // in a row
+	Failures int       `bson:"failures"` // in a row, of either factor
 	Until    time.Time `bson:"until"`    // no try before
+
+	// Imports leave these as they are.
+	Version int64    `bson:"version,omitempty"` // of what sign-ins change
+	Factors *Factors `bson:"factors,omitempty"`
+}
+
+// Factors are a person's second factors, sealed under a key of the account.
+type Factors struct {
+	Key      []byte    `bson:"key"`      // data key, wrapped
+	TOTP     []byte    `bson:"totp"`     // secret in force
+	Step     int64     `bson:"step"`     // of the newest code used; no code of it or before is right again
+	Pending  []byte    `bson:"pending"`  // secret that waits for its first code
+	Recovery []string  `bson:"recovery"` // hashes of the codes left
+	Passkeys []Passkey `bson:"passkeys"`
+}
+
+// Passkey is a credential of an authenticator.
+type Passkey struct {
+	ID     string    `bson:"id"`
+	Label  string    `bson:"label"`
+	Added  time.Time `bson:"added"`
+	Sealed []byte    `bson:"sealed"` // the credential with its sign counter
+}
+
+// Ticket is a step of a sign-in or of an enrolment that waits for the next, a
+// few minutes. It is used once.
+type Ticket struct {
+	ID      string    `bson:"_id"` // hash of its token
+	Purpose string    `bson:"purpose"`
+	Tenant  string    `bson:"tenant"`
+	Person  string    `bson:"person"`
+	Login   string    `bson:"login"`
+	Device  string    `bson:"device"` // hash of the device's own id
+	Label   string    `bson:"label"`  // of the device
+	Data    []byte    `bson:"data"`   // of a ceremony
+	Expires time.Time `bson:"expires"`
 }
 
 // Family is one sign-in on one device and its refresh tokens (writes.md).
@@ -149,6 +188,9 @@ type Family struct {
 	Counter  int64     `bson:"counter"`
 	Expires  time.Time `bson:"expires"`
 	Revoked  bool      `bson:"revoked"`
+	Label    string    `bson:"label"`  // of the device, as its owner names it
+	Begun    time.Time `bson:"begun"`  // the sign-in
+	Strong   bool      `bson:"strong"` // with a second factor
 }
 
 // Device is a phone that pushes go to. Its id is a hash of the token.
@@ -174,8 +216,9 @@ type Directory interface {
 // Accounts keeps sign-ins.
 type Accounts interface {
 	Account(ctx context.Context, tenant, login string) (Account, error)
-	// Failed counts a wrong password and sets the time of the next try.
-	Failed(ctx context.Context, id string, failures int, until time.Time) error
+	// TurnAccount writes what sign-ins change of an account if its version is
+	// was; a Conflict Fault record.stale otherwise.
+	TurnAccount(ctx context.Context, a Account, was int64) error
 	InsertFamily(ctx context.Context, f Family) error
 	Family(ctx context.Context, id string) (Family, error)
 	// TurnFamily replaces a family if its counter is was; a Conflict Fault otherwise.
@@ -184,8 +227,39 @@ type Accounts interface {
 	DropDevice(ctx context.Context, id, person string) error
 }
 
+// SignIns keeps what is between a password and a session, and lists sessions.
+type SignIns interface {
+	InsertTicket(ctx context.Context, t Ticket) error
+	// Ticket returns fault.Absent if there is none.
+	Ticket(ctx context.Context, id string) (Ticket, error)
+	// UseTicket removes a ticket. Of any number of callers exactly one
+	// succeeds; the others get fault.Absent.
+	UseTicket(ctx context.Context, id string) error
+	// Families lists a person's families that are not revoked, oldest first.
+	Families(ctx context.Context, tenant, person string) ([]Family, error)
+	// RevokeFamilies revokes all families of a person.
+	RevokeFamilies(ctx context.Context, tenant, person string) error
+}
+
+// Rosters keeps a tenant's roster, and the people that its decisions change.
+type Rosters interface {
+	// Roster returns the empty roster if nothing was decided yet.
+	Roster(ctx context.Context, tenant string) (Roster, error)
+	// TurnRoster writes a roster, and with it a policy if there is one, in one
+	// write if the version is was; a Conflict Fault record.stale otherwise.
+	TurnRoster(ctx context.Context, tenant string, r Roster, p *Policy, was int64) error
+	// People lists everybody of a tenant in order of id.
+	People(ctx context.Context, tenant string) ([]casefile.Person, error)
+	// Revise carries a decision out on a person, unless a later one was.
+	Revise(ctx context.Context, tenant, person string, r Revision) error
+	// AddTie adds a tie to a person. It returns fault.Absent if there is none.
+	AddTie(ctx context.Context, tenant, person string, t casefile.Tie) error
+}
+
 // Loader writes what imports bring in: all of a call or nothing is visible.
 type Loader interface {
+	Roster(ctx context.Context, tenant string) (Roster, error)
+	TurnRoster(ctx context.Context, tenant string, r Roster, p *Policy, was int64) error
 	PutTenant(ctx context.Context, t Tenant) error
 	PutAreas(ctx context.Context, tenant string, areas []grid.Area) error
 	PutGrids(ctx context.Context, tenant string, grids []grid.Grid) error

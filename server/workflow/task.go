@@ -69,7 +69,8 @@ func (s *Service) CreatePatrol(ctx context.Context, call Call, in PatrolPlan) (c
 	if !call.Actor.May(casefile.TaskCreate, casefile.Subject{Tenant: tenant.ID, Area: area}) {
 		return casefile.Outcome{}, fault.New(fault.Invalid, "task.outside_area", "the place lies outside the area of your post").At("/place")
 	}
-	persons, err := s.assignable(ctx, tenant.ID, in.Persons, casefile.Inspector, area)
+	persons, err := s.assignable(ctx, in.Persons, casefile.Inspector,
+		casefile.Subject{Tenant: tenant.ID, Area: area, Party: in.PlaceName})
 	if err != nil {
 		return casefile.Outcome{}, err
 	}

@@ -46,6 +46,9 @@ func (s *Service) FileInspection(ctx context.Context, call Call, in InspectionRe
 		if err != nil {
 			return casefile.Outcome{}, err
 		}
+		if p.Tied(casefile.Subject{Area: task.Area, Party: in.Party}) {
+			return casefile.Outcome{}, errTied().At("/party")
+		}
 		officers = append(officers, p)
 	}
 	if err := casefile.CheckOfficers(officers, in.On); err != nil {

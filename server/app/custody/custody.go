@@ -56,12 +56,13 @@ with the server:
   open   --opening ID --key FILE --once FILE [--root FINGERPRINT]  ring A: open, show who reported, state the outcome
 these ask the server:
   --server URL  and  --token-file FILE (- is standard input)  or  --tenant ID --login NAME --password-file FILE
+  --code CODE, of the authenticator, with a sign-in
 keys under a passphrase: --passphrase-file FILE; --yes answers yes to what is asked`
 
 // options are the flags of all commands; each command takes its own.
 type options struct {
 	ring, label, out, list, rings, recovery, person, shares, day, root string
-	server, tokenFile, tenant, login, passwordFile                     string
+	server, tokenFile, tenant, login, passwordFile, code               string
 	opening, keyFile, once, passphraseIn                               string
 	yes, json                                                          bool
 }
@@ -71,7 +72,7 @@ func (o *options) flags() map[string]*string {
 	return map[string]*string{
 		"ring": &o.ring, "label": &o.label, "out": &o.out, "list": &o.list, "rings": &o.rings, "recovery": &o.recovery,
 		"person": &o.person, "shares": &o.shares, "day": &o.day, "root": &o.root,
-		"server": &o.server, "token-file": &o.tokenFile, "tenant": &o.tenant, "login": &o.login, "password-file": &o.passwordFile,
+		"server": &o.server, "token-file": &o.tokenFile, "tenant": &o.tenant, "login": &o.login, "password-file": &o.passwordFile, "code": &o.code,
 		"opening": &o.opening, "key": &o.keyFile, "once": &o.once, "passphrase-file": &o.passphraseIn,
 	}
 }
@@ -131,7 +132,7 @@ func Run(ctx context.Context, args []string, env Env) error {
 	set.SetOutput(io.Discard)
 	takes := c.needs + " " + c.takes + " passphrase-file"
 	if c.asks {
-		takes += " server token-file login password-file tenant"
+		takes += " server token-file login password-file code tenant"
 	}
 	places := o.flags()
 	for _, f := range slices.Compact(slices.Sorted(slices.Values(strings.Fields(takes)))) {
@@ -244,5 +245,9 @@ func (o options) connect(ctx context.Context, env Env) (apiclient.Client, error)
 	if err != nil {
 		return c, err
 	}
-	return c.SignIn(ctx, o.tenant, o.login, password, device)
+	in := apiclient.Credentials{Tenant: o.tenant, Login: o.login, Password: password, Device: device}
+	if o.code != "" {
+		in.Codes = func(time.Time) ([]string, error) { return []string{o.code}, nil }
+	}
+	return c.SignIn(ctx, in)
 }

@@ -29,7 +29,9 @@ func (p *player) as(ctx context.Context, login string) (apiclient.Client, error)
 		return apiclient.Client{}, err
 	}
 	who := p.people[login]
-	c, err := p.anyone().SignIn(ctx, who.Tenant, who.Login, who.Password, device)
+	c, err := p.anyone().SignIn(ctx, apiclient.Credentials{
+		Tenant: who.Tenant, Login: who.Login, Password: who.Password, Device: device, Codes: apiclient.TOTP(who.TOTP),
+	})
 	if err != nil {
 		return c, fmt.Errorf("sign in as %s: %w", login, err)
 	}

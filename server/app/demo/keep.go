@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"gridwatch/server/casefile"
 )
@@ -22,6 +21,7 @@ type SignIn struct {
 	Label    string          `json:"label"`
 	Roles    []casefile.Role `json:"roles"`
 	Password string          `json:"password"`
+	TOTP     string          `json:"totp,omitempty"` // secret of the second factor, base32; "" if there is none
 }
 
 const signInsFile = "sign-ins.json"
@@ -55,10 +55,11 @@ func writeSignIns(dir string, signIns []SignIn) error {
 	return os.Rename(path+".new", path)
 }
 
-func newPassword(random io.Reader) (string, error) {
-	raw := make([]byte, 10)
+// newSecret draws a secret of 5 × n bytes in base32.
+func newSecret(random io.Reader, n int) (string, error) {
+	raw := make([]byte, 5*n)
 	if _, err := io.ReadFull(random, raw); err != nil {
-		return "", fmt.Errorf("draw a password: %w", err)
+		return "", fmt.Errorf("draw a secret: %w", err)
 	}
-	return strings.ToLower(base32.StdEncoding.EncodeToString(raw)), nil
+	return base32.StdEncoding.EncodeToString(raw), nil
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"gridwatch/schemas/catalog/areas"
@@ -44,6 +45,8 @@ type LoadDeps struct {
 	Random  io.Reader
 	Dir     string // keeps the custody keys and the sign-ins
 	BaseURL string // of the server, for what Summary says; http://host:port
+	// Enrol gives a login the secret of its authenticator.
+	Enrol func(ctx context.Context, tenant, login, secret string) error
 }
 
 // Load writes the demo's tenants, areas, grids and people. What is there
@@ -64,7 +67,7 @@ func Load(ctx context.Context, d LoadDeps) (Summary, error) {
 	if err := writeSignIns(d.Dir, l.signIns); err != nil {
 		return Summary{}, err
 	}
-	return Summary{BaseURL: d.BaseURL, SignIns: l.signIns}, nil
+	return Summary{BaseURL: d.BaseURL, Dir: d.Dir, SignIns: l.signIns}, nil
 }
 
 type loader struct {
@@ -139,7 +142,7 @@ func (l *loader) tenant(ctx context.Context, t workflow.Tenant, known []grid.Are
 		}
 	}
 	for _, m := range people {
-		if err := l.person(ctx, t.ID, m); err != nil {
+		if err := l.person(ctx, t, m); err != nil {
 			return fmt.Errorf("%s: %w", m.login, err)
 		}
 	}
@@ -162,16 +165,18 @@ func defaultPolicy() (workflow.Policy, error) {
 
 // person writes a member of staff, unless the very same is there and its
 // password is known.
-func (l *loader) person(ctx context.Context, tenant string, m member) error {
-	p := m.person(tenant)
-	s := SignIn{Tenant: tenant, Login: m.login, Person: p.ID, Label: m.label}
+func (l *loader) person(ctx context.Context, t workflow.Tenant, m member) error {
+	p := m.person(t.ID)
+	s := SignIn{Tenant: t.ID, Login: m.login, Person: p.ID, Label: m.label}
 	for _, post := range p.Posts {
 		s.Roles = append(s.Roles, post.Role)
 	}
-	at := slices.IndexFunc(l.kept, func(k SignIn) bool { return k.Tenant == tenant && k.Login == m.login })
-	var err error
+	second := slices.Contains(t.Policy.SecondFactor, m.role)
+	at := slices.IndexFunc(l.kept, func(k SignIn) bool {
+		return k.Tenant == t.ID && k.Login == m.login && (k.TOTP != "") == second
+	})
 	if at >= 0 {
-		s.Password = l.kept[at].Password
+		s.Password, s.TOTP = l.kept[at].Password, l.kept[at].TOTP
 		same, err := l.has(ctx, p)
 		if err != nil {
 			return err
@@ -180,11 +185,27 @@ func (l *loader) person(ctx context.Context, tenant string, m member) error {
 			l.signIns = append(l.signIns, s)
 			return nil
 		}
-	} else if s.Password, err = newPassword(l.Random); err != nil {
+	} else if err := l.draw(&s, second); err != nil {
 		return err
 	}
 	l.signIns = append(l.signIns, s)
-	return l.Import.Person(ctx, p, s.Password)
+	if err := l.Import.Person(ctx, p, s.Password); err != nil || !second {
+		return err
+	}
+	return l.Enrol(ctx, s.Tenant, s.Login, s.TOTP)
+}
+
+// draw makes the secrets of a sign-in.
+func (l *loader) draw(s *SignIn, second bool) error {
+	password, err := newSecret(l.Random, 2)
+	if err != nil {
+		return err
+	}
+	s.Password = strings.ToLower(password)
+	if second {
+		s.TOTP, err = newSecret(l.Random, 4)
+	}
+	return err
 }
 
 // has says whether the store holds the very person.

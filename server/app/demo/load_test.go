@@ -2,6 +2,7 @@ package demo_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"os"
@@ -60,6 +61,9 @@ func tryLoad(t *testing.T, s *mongostore.Store, h *vault.Hasher, dir string) (de
 	return demo.Load(t.Context(), demo.LoadDeps{
 		Import: workflow.Import{Store: s.Loader, Directory: s.Directory, Hasher: h}, Custody: custody(t, s),
 		Now: time.Now, Random: rand.Reader, Dir: dir, BaseURL: "http://127.0.0.1:8080",
+		Enrol: func(ctx context.Context, tenant, login, secret string) error {
+			return workflow.Enrol(ctx, s.Accounts, newKeyring(t), rand.Reader, tenant, login, secret)
+		},
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 // Summary is what Load found or made.
 type Summary struct {
 	BaseURL string
+	Dir     string // of the keys and sign-ins
 	SignIns []SignIn
 }
 
@@ -51,8 +52,11 @@ func (s Summary) tries() []string {
 		fmt.Sprintf(`curl -s %s/v1/public/%s/reports -H "Idempotency-Key: $KEY" -F 'report={"mode":"anonymous",`+
 			`"narrative":"gas bottles beside a stove","allegations":[{"matter":"illegal_act","text":"gas bottles stored indoors"}],`+
 			`"targetText":"workshop by the bridge"};type=application/json'`, s.BaseURL, Tenant),
-		fmt.Sprintf(`TOKEN=$(curl -s %s/v1/session -H 'Content-Type: application/json' -d '{"tenant":"%s","login":"desk1",`+
-			`"password":"%s","device":"terminal-of-the-demo-1"}' | sed 's/.*"access":"\([^"]*\)".*/\1/')`, s.BaseURL, Tenant, password),
+		fmt.Sprintf(`HALF=$(curl -s %s/v1/session -H 'Content-Type: application/json' -d '{"tenant":"%s","login":"desk1",`+
+			`"password":"%s","device":"terminal-of-the-demo-1"}' | sed 's/.*"half":"\([^"]*\)".*/\1/')`, s.BaseURL, Tenant, password),
+		fmt.Sprintf(`CODE=$(.stack/bin/server demo code %s desk1)    # what an authenticator app would show; each code is good once`, s.Dir),
+		fmt.Sprintf(`TOKEN=$(curl -s %s/v1/session/second -H 'Content-Type: application/json' -d '{"half":"'$HALF'",`+
+			`"device":"terminal-of-the-demo-1","code":"'$CODE'"}' | sed 's/.*"access":"\([^"]*\)".*/\1/')`, s.BaseURL),
 		fmt.Sprintf(`curl -s %s/v1/office/reports -H "Authorization: Bearer $TOKEN"`, s.BaseURL),
 	}
 }
