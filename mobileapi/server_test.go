@@ -76,6 +76,7 @@ type rig struct {
 	clock   *clock
 	service *workflow.Service
 	tokens  *web.Tokens
+	keys    []byte // file of the keyring
 }
 
 func start(t *testing.T) *rig {
@@ -83,7 +84,7 @@ func start(t *testing.T) *rig {
 	store, ctx := storetest.Open(t), t.Context()
 	file := must(vault.GenerateKeyring(rand.Reader, time.Now()))
 	keyring := must(vault.Parse(file))
-	r := &rig{t: t, clock: &clock{at: time.Now()}, client: &http.Client{Timeout: time.Minute}}
+	r := &rig{t: t, keys: file, clock: &clock{at: time.Now()}, client: &http.Client{Timeout: time.Minute}}
 	r.tokens = web.NewTokens("test", keyring, r.clock.now)
 	hasher := vault.NewHasher(keyring, vault.Argon2{MemoryKiB: 64, Time: 1, Threads: 1}, 4, rand.Reader)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))

@@ -1,12 +1,19 @@
 package mobileapi_test
 
 import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"gridwatch/mobileapi/wire"
+	"gridwatch/server/vault"
 	"gridwatch/server/web"
+	"gridwatch/server/workflow"
 )
 
 func (r *rig) refresh(token, from string) answer {
@@ -43,6 +50,54 @@ func TestSession(t *testing.T) {
 	}
 	if a := r.get("/v1/field/tasks", third.Access); a.status != http.StatusUnauthorized {
 		t.Errorf("access of a revoked family: got %d", a.status)
+	}
+}
+
+// rotated is a second server on the same store, with a new key of sessions.
+func (r *rig) rotated() *rig {
+	r.t.Helper()
+	next := *r
+	next.keys = must(vault.Rotate(r.keys, vault.Session, rand.Reader, time.Now().Add(time.Second)))
+	keyring := must(vault.Parse(next.keys))
+	deps := r.service.Deps
+	deps.Keyring = keyring
+	next.service, next.tokens = workflow.New(deps), web.NewTokens("test", keyring, r.clock.now)
+	next.serve(slog.New(slog.NewTextHandler(r.t.Output(), nil)))
+	return &next
+}
+
+// kid is the id of the key that signed a token.
+func kid(token string) string {
+	header, _, _ := strings.Cut(token, ".")
+	var h struct {
+		KID string `json:"kid"`
+	}
+	if err := json.Unmarshal(must(base64.RawURLEncoding.DecodeString(header)), &h); err != nil {
+		panic(err)
+	}
+	return h.KID
+}
+
+// A new key of access tokens signs nobody out: tokens of the old one are good
+// until they expire, new ones carry the new key's id.
+func TestKeyRotation(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	old := r.signIn("inspector")
+	next := r.rotated()
+	if a := next.get("/v1/field/tasks", old.Access); a.status != http.StatusOK {
+		t.Errorf("a token of the old key: got %d %s", a.status, a.body)
+	}
+	s := read[wire.Session](next, next.refresh(old.Refresh, device), http.StatusOK)
+	if kid(s.Access) == kid(old.Access) {
+		t.Error("a new token carries the old key's id")
+	}
+	if a := next.get("/v1/field/tasks", s.Access); a.status != http.StatusOK {
+		t.Errorf("a token of the new key: got %d %s", a.status, a.body)
+	}
+	r.clock.pass(16 * time.Minute)
+	if a := next.get("/v1/field/tasks", old.Access); a.status != http.StatusUnauthorized {
+		t.Errorf("an expired token of the old key: got %d %s", a.status, a.body)
 	}
 }
 

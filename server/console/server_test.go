@@ -89,6 +89,7 @@ func (o *office) staff(importer workflow.Import) {
 		"desk": casefile.DeskOfficer, "township": casefile.TownshipOfficer, "inspector": casefile.Inspector, "leader": casefile.Leader,
 		"enforcer1": casefile.Enforcer, "enforcer2": casefile.Enforcer, "reward1": casefile.RewardOfficer, "reward2": casefile.RewardOfficer,
 		"payer": casefile.Payer, "ringA": casefile.IdentityOfficer, "ringB": casefile.SealLeader,
+		"admin1": casefile.Administrator, "admin2": casefile.Administrator, "admin3": casefile.Administrator,
 	} {
 		p := casefile.Person{
 			ID: login, Tenant: "county", Login: login, Label: "demo " + login,

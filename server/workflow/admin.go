@@ -80,7 +80,7 @@ func (s *Service) Propose(ctx context.Context, call Call, in Change) (Proposal, 
 	}
 	ids := s.Keyring.RecordIDs(call.Key, call.Actor.Tenant, call.Actor.Name(), call.Route, in.Person)
 	out := Proposal{
-		ID: ids[0], Kind: in.Kind, State: ProposalOpen, Person: in.Person, Posts: in.Posts, Policy: in.Policy,
+		ID: ids[0], Kind: in.Kind, State: ProposalOpen, Person: in.Person, Posts: inUTC(in.Posts), Policy: in.Policy,
 		By: call.Actor.Person, At: s.now(), Tag: s.Keyring.StoredTag(tag),
 	}
 	err = turnRoster(ctx, s.Rosters, call.Actor.Tenant, func(r *Roster) (*Policy, error) {
@@ -102,6 +102,20 @@ func (s *Service) Propose(ctx context.Context, call Call, in Change) (Proposal, 
 		return nil, nil
 	})
 	return out, err
+}
+
+// inUTC has the times of posts as records keep them.
+func inUTC(posts []casefile.Post) []casefile.Post {
+	var out []casefile.Post
+	for _, p := range posts {
+		p.From = p.From.UTC().Truncate(time.Millisecond)
+		if p.To != nil {
+			to := p.To.UTC().Truncate(time.Millisecond)
+			p.To = &to
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 func (p Proposal) decided() bool { return p.State == ProposalDone || p.State == ProposalRefused }
