@@ -21,18 +21,25 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	officer, once := newOfficer(t, RingA, 3), newRequestKey(t)
+	ring := newRing(t, RingA, 1)
+	root, err := NewRootKey(seeded(4))
+	if err != nil {
+		t.Fatal(err)
+	}
 	key := mustKey(t, raw)
 	code := mustCode(t, "0000000000000000000000005")
 	identity := Identity{Name: "canary name", IDNumber: "canary number", Relation: RelationNone}
 	contact := Contact{Kind: "phone", Value: "canary 13800009999"}
 	hidden := []string{
-		raw, "CANARY", "canary", "0000000000", officer.identity().String(), once.identity().String(),
+		raw, "CANARY", "canary", "0000000000000000000000005", officer.identity().String(), once.identity().String(), ring.identity().String(),
+		fmt.Sprintf("%x", root.signing().Seed()),
 		fmt.Sprintf("%d", []byte(raw)), fmt.Sprintf("%x", raw), fmt.Sprintf("%X", raw), fmt.Sprintf("%d", keyring.keys()[Receipt][0].Key),
 	}
 	secrets := map[string]any{
 		"keyring": keyring, "keyring value": *keyring, "data key": dataKey, "data key value": *dataKey,
 		"officer key": officer, "officer key value": *officer, "request key": once, "request key value": *once,
 		"idempotency key": key, "tag": key.Tag([]byte("body")), "code": code,
+		"ring key": ring, "ring key value": *ring, "root": root, "root value": *root,
 		"identity": identity, "identity pointer": &identity, "contact": contact, "contact pointer": &contact,
 	}
 	for name, s := range secrets {

@@ -118,12 +118,12 @@ func layerOf(o *casefile.Opening) vault.PeeledLayer {
 // PeelOpening is ring B's officer taking the outer layer off. The server checks
 // signature, digest and single use; it can read nothing of it.
 func (s *Service) PeelOpening(ctx context.Context, call Call, id string, layer vault.PeeledLayer) (casefile.Outcome, error) {
-	verify, err := s.signer(ctx, call.Actor.Tenant, vault.RingB, call.Actor.Person)
-	if err != nil {
-		return casefile.Outcome{}, err
-	}
 	return s.onOpening(ctx, call, id, casefile.OpeningPeel, "peel",
 		func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
+			verify, err := s.signer(ctx, o.Tenant, vault.RingB, call.Actor.Person)
+			if err != nil {
+				return nil, err
+			}
 			r, err := s.Reports.Get(ctx, o.Tenant, o.Report)
 			if err != nil {
 				return nil, err
@@ -140,14 +140,14 @@ func (s *Service) PeelOpening(ctx context.Context, call Call, id string, layer v
 // FinishOpening is ring A's officer saying what came of it. The layer is
 // dropped; an identity that was read makes the award claimed.
 func (s *Service) FinishOpening(ctx context.Context, call Call, id string, outcome vault.Outcome) (casefile.Outcome, error) {
-	verify, err := s.signer(ctx, call.Actor.Tenant, vault.RingA, call.Actor.Person)
-	if err != nil {
-		return casefile.Outcome{}, err
-	}
 	return s.onOpening(ctx, call, id, casefile.OpeningFinish, "finish",
 		func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
 			if call.Actor.Person != o.RingA {
 				return nil, fault.New(fault.Conflict, "opening.other_officer", "the officer who brought the one-time key finishes the request")
+			}
+			verify, err := s.signer(ctx, o.Tenant, vault.RingA, call.Actor.Person)
+			if err != nil {
+				return nil, err
 			}
 			if err := vault.VerifyOutcome(verify, outcome, layerOf(o), requestOf(o)); err != nil {
 				return nil, err
