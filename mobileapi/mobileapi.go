@@ -1,5 +1,5 @@
 // Package mobileapi is what phones speak: reporters without an account, holders
-// of a receipt, and field staff.
+// of a receipt, the hotline's operators for callers, and field staff.
 //
 // It owns the table of these routes. Handlers decode, call one use case and
 // return a value; rules, records and logs are elsewhere.
@@ -10,6 +10,7 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/mobileapi/citizen"
+	"gridwatch/mobileapi/hotline"
 	"gridwatch/mobileapi/inspector"
 	"gridwatch/mobileapi/session"
 	"gridwatch/server/casefile"
@@ -22,6 +23,9 @@ import (
 // sealed parts of at most 64 KiB and the heads of all parts.
 const maxForm = 20*media.DefaultMaxBytes + 1<<20
 
+// maxCall bounds the report of a caller in bytes: all its texts at their longest.
+const maxCall = 512 << 10
+
 // Deps is what the handlers call.
 type Deps struct {
 	Service *workflow.Service
@@ -33,13 +37,26 @@ func Routes(d Deps) []web.Route {
 	c := citizen.Handlers{Service: d.Service, Tokens: d.Tokens}
 	s := session.Handlers{Service: d.Service, Tokens: d.Tokens}
 	i := inspector.Handlers{Service: d.Service}
+	l := hotline.Handlers{Service: d.Service}
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
 	return []web.Route{
 		{Method: get, Path: "/v1/public/:tenant", Action: casefile.TenantRead, Handle: c.Tenant},
 		{Method: post, Path: "/v1/public/:tenant/reports", Action: casefile.ReportSubmit, Command: true, Stream: true, MaxBody: maxForm, Handle: c.Submit},
 		{Method: post, Path: "/v1/receipt/session", Action: casefile.ReceiptOpen, Body: "receipt-session", Handle: c.OpenReceipt},
 		{Method: get, Path: "/v1/receipt", Action: casefile.ReceiptRead, Handle: c.Receipt},
+		{Method: post, Path: "/v1/receipt/exchange", Action: casefile.ReceiptOpen, Body: "receipt-exchange", Command: true, Handle: c.Exchange},
+		{Method: del, Path: "/v1/receipt/session", Action: casefile.ReceiptRead, Handle: c.Leave},
+		{Method: get, Path: "/v1/receipt/messages", Action: casefile.ReceiptRead, Handle: c.Messages},
+		{Method: post, Path: "/v1/receipt/messages", Action: casefile.ReceiptWrite, Body: "receipt-message", Command: true, Handle: c.WriteMessage},
+		{Method: get, Path: "/v1/receipt/attachments/:item", Action: casefile.ReceiptRead, Download: true, Handle: c.Attachment},
+		{Method: post, Path: "/v1/receipt/evidence", Action: casefile.ReceiptWrite, Command: true, Stream: true, MaxBody: maxForm, Handle: c.AddEvidence},
+		{Method: post, Path: "/v1/receipt/withdrawal", Action: casefile.ReceiptWrite, Body: "receipt-withdrawal", Command: true, Handle: c.Withdraw},
+		{Method: post, Path: "/v1/receipt/objection", Action: casefile.ReceiptWrite, Body: "receipt-objection", Command: true, Handle: c.Object},
 		{Method: post, Path: "/v1/receipt/award/claim", Action: casefile.AwardClaim, Command: true, Handle: c.ClaimAward},
+		{Method: post, Path: "/v1/receipt/award/claim-by-code", Action: casefile.AwardClaim, Body: "receipt-claim", Command: true, Handle: c.ClaimByCode},
+		{Method: post, Path: "/v1/receipt/closing", Action: casefile.ReceiptWrite, Body: "receipt-closing", Command: true, Handle: c.Close},
+
+		{Method: post, Path: "/v1/office/calls", Action: casefile.CallTake, Body: "report-submit", MaxBody: maxCall, Command: true, Handle: l.Take},
 
 		{Method: post, Path: "/v1/session", Action: casefile.SessionOpen, Body: "session-open", Handle: s.Open},
 		{Method: post, Path: "/v1/session/refresh", Action: casefile.SessionOpen, Body: "session-refresh", Handle: s.Refresh},

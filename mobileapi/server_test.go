@@ -77,6 +77,7 @@ type rig struct {
 	service *workflow.Service
 	tokens  *web.Tokens
 	keys    []byte // file of the keyring
+	loader  workflow.Loader
 }
 
 func start(t *testing.T) *rig {
@@ -85,12 +86,13 @@ func start(t *testing.T) *rig {
 	file := must(vault.GenerateKeyring(rand.Reader, time.Now()))
 	keyring := must(vault.Parse(file))
 	r := &rig{t: t, keys: file, clock: &clock{at: time.Now()}, client: &http.Client{Timeout: time.Minute}}
+	r.loader = store.Loader
 	r.tokens = web.NewTokens("test", keyring, r.clock.now)
 	hasher := vault.NewHasher(keyring, vault.Argon2{MemoryKiB: 64, Time: 1, Threads: 1}, 4, rand.Reader)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	r.service = workflow.New(workflow.Deps{
 		Reports: store.Reports, Tasks: store.Tasks, Visits: store.Visits, Hazards: store.Hazards, Penalties: store.Penalties,
-		Awards: store.Awards, Openings: store.Openings, Envelopes: store.Envelopes, Pending: store.Pending,
+		Awards: store.Awards, Openings: store.Openings, Envelopes: store.Envelopes, Messages: store.Messages, Pending: store.Pending,
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger,
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}),
 		Passkeys: must(workflow.NewPasskeys(origin)), Keyring: keyring, Hasher: hasher, Now: r.clock.now, Random: rand.Reader, Log: log,
@@ -103,6 +105,7 @@ func start(t *testing.T) *rig {
 		Policy: workflow.Policy{
 			DecideDays: 15, ConcludeDays: 60, TaskHours: 72, PayDays: 15, RepeatHours: 72, OpeningHours: 48, MaxItems: 3,
 			SecondFactor: []casefile.Role{casefile.Payer},
+			ServiceDays:  30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6,
 		},
 	}))
 	ring := orb.Ring{{126.5, 44.8}, {126.6, 44.8}, {126.6, 44.9}, {126.5, 44.9}, {126.5, 44.8}}

@@ -32,6 +32,9 @@ func (h Handlers) Tenant(q *web.Request) (web.Reply, error) {
 // Submit takes a report in (举报). The form has the part report, then identity
 // and contact if the client sealed them, then files.
 func (h Handlers) Submit(q *web.Request) (web.Reply, error) {
+	if err := Addressed(h.Service, q); err != nil {
+		return web.Reply{}, err
+	}
 	form := intake.NewForm(q, "report", "identity", "contact")
 	var in wire.Report
 	raw, err := form.JSON("report-submit", &in)
@@ -56,6 +59,16 @@ func (h Handlers) Submit(q *web.Request) (web.Reply, error) {
 	return web.Reply{Status: http.StatusCreated, Body: wire.FromRegistration(out)}, nil
 }
 
+// Addressed looks at ?about=officials, before any of the body is read: is the
+// report about an office or an officer?
+func Addressed(s *workflow.Service, q *web.Request) error {
+	about, err := q.QueryOneOf("about", "officials", "others")
+	if err != nil || about != "officials" {
+		return err
+	}
+	return s.AddressOfficials(q.Context(), q.Actor.Tenant)
+}
+
 // OpenReceipt gives a token for a receipt code.
 func (h Handlers) OpenReceipt(q *web.Request) (web.Reply, error) {
 	var in wire.OpenReceipt
@@ -66,7 +79,9 @@ func (h Handlers) OpenReceipt(q *web.Request) (web.Reply, error) {
 	if err != nil {
 		return web.Reply{}, err
 	}
-	token, expires, err := h.Tokens.Issue(web.Claims{Audience: web.Receipt, Tenant: actor.Tenant, Subject: actor.Report})
+	token, expires, err := h.Tokens.Issue(web.Claims{
+		Audience: web.Receipt, Tenant: actor.Tenant, Subject: actor.Report, Family: actor.Receipt,
+	})
 	if err != nil {
 		return web.Reply{}, err
 	}

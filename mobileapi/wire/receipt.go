@@ -28,7 +28,77 @@ type Receipt struct {
 	Reply        *Reply         `json:"reply,omitempty"`
 	Award        *Award         `json:"award,omitempty"` // once the reporter was notified
 	Openings     []Opening      `json:"openings"`
+	ServedOn     string         `json:"servedOn,omitempty"` // date the answer counts as served
+	Objected     bool           `json:"objected"`
+	Messages     Messages       `json:"messages"`
+	TriesLeft    int            `json:"triesLeft"` // of the claim password, if there is one
 }
+
+// Messages counts the dialogue. What was read is known to no one but the app.
+type Messages struct {
+	FromDesk int    `json:"fromDesk"`
+	DeskOn   string `json:"deskOn,omitempty"` // date of the newest
+	Sent     int    `json:"sent"`
+}
+
+// Message (留言) of the dialogue.
+type Message struct {
+	N           int           `json:"n"` // order, from 1
+	From        casefile.Side `json:"from"`
+	On          string        `json:"on"` // date
+	Text        string        `json:"text"`
+	Attachments []string      `json:"attachments"` // ids
+}
+
+// WriteMessage is a message to the desk (schema receipt-message).
+type WriteMessage struct {
+	Text string `json:"text"`
+}
+
+// Withdraw ends the report (schema receipt-withdrawal).
+type Withdraw struct {
+	Pressed bool   `json:"pressed,omitempty"`
+	Text    string `json:"text,omitempty"`
+}
+
+// Close ends the receipt (schema receipt-closing).
+type Close struct {
+	ForfeitAward bool `json:"forfeitAward,omitempty"`
+}
+
+// Exchange asks for a fresh code (schema receipt-exchange).
+type Exchange struct {
+	Code     string `json:"code"`
+	Password string `json:"password,omitempty"`
+}
+
+// Exchanged is the fresh code, shown once.
+type Exchanged struct {
+	Code string `json:"code"`
+}
+
+// ClaimByCode claims with the claim password (schema receipt-claim).
+type ClaimByCode struct {
+	Password string `json:"password"`
+}
+
+// Added are files that came later.
+type Added struct {
+	Evidence []StoredFile `json:"evidence"`
+}
+
+// Moved is the answer to what a reporter does: the state, and no version.
+type Moved struct {
+	State casefile.State `json:"state"`
+}
+
+// FromMessage shows a message.
+func FromMessage(m *workflow.ShownMessage) Message {
+	return Message{N: m.N, From: m.From, On: m.On, Text: m.Text, Attachments: append([]string{}, m.Attachments...)}
+}
+
+// FromAdded shows what came later.
+func FromAdded(a workflow.AddedEvidence) Added { return Added{storedFiles(a.First, a.Files)} }
 
 // ReceiptItem is one item of evidence.
 type ReceiptItem struct {
@@ -80,6 +150,8 @@ func FromReceipt(v workflow.ReceiptView) Receipt {
 	r := v.Report
 	out := Receipt{
 		Number: r.Number, State: r.State, RegisteredOn: day(r.At), Evidence: []ReceiptItem{}, Openings: []Opening{},
+		ServedOn: r.Behind.ServedOn, Objected: r.Behind.Objection.On != "", TriesLeft: v.TriesLeft,
+		Messages: Messages{FromDesk: r.Behind.Dialogue.FromDesk, DeskOn: r.Behind.Dialogue.DeskOn, Sent: r.Behind.Dialogue.FromReporter},
 	}
 	for i, e := range r.Evidence {
 		out.Evidence = append(out.Evidence, ReceiptItem{N: i + 1, Kind: e.Kind, State: e.State})

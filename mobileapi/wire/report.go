@@ -24,6 +24,7 @@ type Report struct {
 	Identity    *Identity        `json:"identity,omitempty"`
 	Contact     *Contact         `json:"contact,omitempty"`
 	Sealed      *Sealed          `json:"sealed,omitempty"`
+	Password    string           `json:"password,omitempty"` // to claim by code; "" for none
 	Evidence    []DeclaredDigest `json:"evidence,omitempty"` // of the file parts, in order; nil declares nothing
 }
 
@@ -93,7 +94,7 @@ func (r Report) Digests() [][]byte {
 // sealed parts are the caller's to add.
 func (r Report) Submission() workflow.Submission {
 	s := workflow.Submission{
-		Mode: r.Mode, Narrative: r.Narrative, TargetText: r.TargetText, Target: r.Target, Stood: r.Stood,
+		Mode: r.Mode, Narrative: r.Narrative, TargetText: r.TargetText, Target: r.Target, Stood: r.Stood, Password: r.Password,
 	}
 	for _, a := range r.Allegations {
 		s.Allegations = append(s.Allegations, workflow.SubmittedAllegation{Matter: a.Matter, Text: a.Text})
@@ -123,16 +124,20 @@ type Registration struct {
 
 // StoredFile is a file as it arrived.
 type StoredFile struct {
-	N      int    `json:"n"`      // place in the form, from 1
+	N      int    `json:"n"`      // place in the manifest, from 1
 	SHA256 string `json:"sha256"` // hex
 	Size   uint64 `json:"size"`   // bytes
 }
 
 // FromRegistration shows a registration. The same one always gives the same JSON.
 func FromRegistration(r workflow.Registration) Registration {
-	out := Registration{Number: r.Number, Code: r.Code.Reveal(), Statement: r.Statement, Evidence: []StoredFile{}}
-	for i, f := range r.Files {
-		out.Evidence = append(out.Evidence, StoredFile{N: i + 1, SHA256: hex.EncodeToString(f.SHA256[:]), Size: f.Size})
+	return Registration{Number: r.Number, Code: r.Code.Reveal(), Statement: r.Statement, Evidence: storedFiles(1, r.Files)}
+}
+
+func storedFiles(first int, files []vault.File) []StoredFile {
+	out := []StoredFile{}
+	for i, f := range files {
+		out = append(out, StoredFile{N: first + i, SHA256: hex.EncodeToString(f.SHA256[:]), Size: f.Size})
 	}
 	return out
 }

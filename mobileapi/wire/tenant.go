@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"crypto/ed25519"
 
 	"gridwatch/media"
@@ -11,9 +12,11 @@ import (
 
 // Tenant is what a form must know before a report is written.
 type Tenant struct {
-	ID            string                       `json:"id"`
-	Name          string                       `json:"name"`
-	Area          string                       `json:"area"` // county code
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Area string `json:"area"` // county code
+	// Officials is the tenant that takes reports about this office and its officers.
+	Officials     string                       `json:"officials"`
 	Rings         Rings                        `json:"rings"`
 	StatementKeys map[string]ed25519.PublicKey `json:"statementKeys"` // by id; base64
 	Matters       []casefile.Matter            `json:"matters"`
@@ -37,7 +40,7 @@ type Rings struct {
 // FromTenant shows a tenant to anyone.
 func FromTenant(t workflow.Tenant, keys map[string]ed25519.PublicKey) Tenant {
 	return Tenant{
-		ID: t.ID, Name: t.Name, Area: t.Area, StatementKeys: keys,
+		ID: t.ID, Name: t.Name, Area: t.Area, Officials: cmp.Or(t.Above, t.ID), StatementKeys: keys,
 		Rings:    Rings{t.Rings.Version, t.Rings.A, t.Rings.B, t.Keys, t.Root},
 		Matters:  []casefile.Matter{casefile.MajorHazard, casefile.IllegalAct, casefile.ConcealedAccident},
 		Modes:    []casefile.Mode{casefile.Anonymous, casefile.ByCode, casefile.Contactable, casefile.RealName},

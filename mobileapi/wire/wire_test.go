@@ -36,7 +36,7 @@ func TestSchemas(t *testing.T) {
 					Name: "n", IDNumber: "1", Employer: "e", Relation: relation, PayeeName: "n", PayeeBank: "b", PayeeAccount: "1",
 				},
 				Contact: &wire.Contact{Kind: "phone", Value: "1"}, Sealed: &wire.Sealed{InnerDigest: id + id, Binding: id, Rings: 1},
-				Evidence: []wire.DeclaredDigest{{SHA256: id + id}},
+				Evidence: []wire.DeclaredDigest{{SHA256: id + id}}, Password: "12345678",
 			}
 			for _, m := range matters {
 				in.Allegations = append(in.Allegations, wire.Allegation{Matter: m, Text: "t"})
@@ -49,10 +49,14 @@ func TestSchemas(t *testing.T) {
 		result.Findings = append(result.Findings, wire.Finding{Ref: id, Finding: f, Text: "t"})
 	}
 	bodies = append(bodies, result, wire.OpenReceipt{Code: "1"}, wire.PutDevice{Token: "t"},
-		wire.OpenSession{Tenant: "county", Login: "l", Password: "p", Device: id}, wire.RefreshSession{Refresh: "r", Device: id})
+		wire.OpenSession{Tenant: "county", Login: "l", Password: "p", Device: id}, wire.RefreshSession{Refresh: "r", Device: id},
+		wire.WriteMessage{Text: "t"}, wire.Withdraw{Pressed: true, Text: "t"}, wire.Close{ForfeitAward: true},
+		wire.Exchange{Code: "1", Password: "12345678"}, wire.ClaimByCode{Password: "12345678"})
 	names := map[string]string{
 		"wire.Report": "report-submit", "wire.Result": "task-result", "wire.OpenReceipt": "receipt-session",
 		"wire.OpenSession": "session-open", "wire.RefreshSession": "session-refresh", "wire.PutDevice": "device",
+		"wire.WriteMessage": "receipt-message", "wire.Withdraw": "receipt-withdrawal", "wire.Close": "receipt-closing",
+		"wire.Exchange": "receipt-exchange", "wire.ClaimByCode": "receipt-claim",
 	}
 	for _, body := range bodies {
 		text, err := json.Marshal(body)
@@ -135,12 +139,16 @@ func TestFromReceipt(t *testing.T) {
 	r.State, r.At, r.ID = casefile.ReportReplied, at, "canary"
 	r.Reply = casefile.Reply{Conclusion: "c", Facts: "f", Decision: "d", Reward: "r", At: at}
 	r.Conclusion = casefile.Conclusion{Record: "canary", SignedBy: "canary"}
+	r.Behind = casefile.Behind{
+		Was: "canary", Withdrawal: []byte("canary"), LaidOn: "canary", ServedOn: "2026-03-06", Objection: casefile.Objection{On: "canary", RecheckBy: "canary"},
+		Dialogue: casefile.Dialogue{FromReporter: 1, FromDesk: 2, ReporterOn: "canary", DeskOn: "2026-03-05"},
+	}
 	award := &casefile.Award{
 		Number: "N1", Fen: 300000, ClaimBy: at, AskedAt: at, Report: "canary", DraftedBy: "canary", ApprovedBy: "canary", Ticket: "canary",
 	}
 	award.State, award.ID = casefile.AwardNotified, "canary"
 	got, err := json.Marshal(wire.FromReceipt(workflow.ReceiptView{
-		Report: r, Refusal: "why", Award: award, Openings: []casefile.Opening{
+		Report: r, TriesLeft: 10, Refusal: "why", Award: award, Openings: []casefile.Opening{
 			opening(casefile.OpeningKeyed, ""), opening(casefile.OpeningDenied, ""), opening(casefile.OpeningFinished, casefile.Swapped),
 		},
 	}))
@@ -148,7 +156,8 @@ func TestFromReceipt(t *testing.T) {
 		`"refusal":{"reason":"not_ours","text":"why"},"reply":{"conclusion":"c","facts":"f","decision":"d","reward":"r"},` +
 		`"award":{"number":"N1","fen":300000,"state":"NOTIFIED","claimBy":"2026-03-04T16:30:00Z","asked":true},` +
 		`"openings":[{"purpose":"reward_payment","day":"2026-03-05","result":"asked"},` +
-		`{"purpose":"reward_payment","day":"2026-03-05","result":"denied"},{"purpose":"reward_payment","day":"2026-03-05","result":"swapped"}]}`
+		`{"purpose":"reward_payment","day":"2026-03-05","result":"denied"},{"purpose":"reward_payment","day":"2026-03-05","result":"swapped"}],` +
+		`"servedOn":"2026-03-06","objected":true,"messages":{"fromDesk":2,"deskOn":"2026-03-05","sent":1},"triesLeft":10}`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}

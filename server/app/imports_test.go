@@ -16,7 +16,8 @@ var layers = [][]string{
 	{"server/app/custody"},
 	{"server/app/apiclient"},
 	{"mobileapi", "server/console", "server/mongostore"},
-	{"mobileapi/citizen", "mobileapi/inspector", "mobileapi/session"},
+	{"mobileapi/hotline", "mobileapi/inspector", "mobileapi/session"},
+	{"mobileapi/citizen"},
 	{"mobileapi/intake"},
 	{"mobileapi/wire"},
 	{"server/web", "server/workflow", "server/config"}, // none imports another

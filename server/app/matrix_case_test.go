@@ -189,6 +189,7 @@ func prepare(t *testing.T, w *world, tenant string) *filedCase {
 	c.inspect()
 	c.punish()
 	c.reward()
+	c.talk()
 	c.open()
 	c.signIn()
 	c.administer()
@@ -200,7 +201,7 @@ func (c *filedCase) submit() {
 	c.t.Helper()
 	mark := func(what string) string { return "canary-" + what + "-" + rand.Text() }
 	s := map[string]string{"key": freshKey(), "file": mark("file") + ".jpg", "serial": mark("serial")}
-	for _, what := range []string{"name", "employer", "payee", "bank", "narrative", "wording", "target"} {
+	for _, what := range []string{"name", "employer", "payee", "bank", "narrative", "wording", "target", "message", "objection"} {
 		s[what] = mark(what)
 	}
 	s["id number"], s["account"], s["phone"] = "ID"+rand.Text(), "ACC"+rand.Text(), "PHONE"+rand.Text()

@@ -152,6 +152,28 @@ func (c *filedCase) reward() {
 	}
 }
 
+// talk is a message of each side, the desk's with a picture, and the
+// reporter's objection to the reply.
+func (c *filedCase) talk() {
+	c.t.Helper()
+	for path, text := range map[string]string{"messages": c.sent["message"], "objection": c.sent["objection"]} {
+		call := apiclient.Call{Method: http.MethodPost, Path: "/v1/receipt/" + path, Key: freshKey(), Body: doc{"text": text}}
+		if _, err := c.receipt.Do(c.t.Context(), call, nil); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	path := "/v1/office/reports/" + c.ids["report"] + "/messages"
+	_, err := c.client("desk1").Do(c.t.Context(), apiclient.Call{Method: http.MethodPost, Path: path, Key: freshKey(), Form: c.message(nil)}, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var page struct {
+		Items []struct{ Attachments []string }
+	}
+	c.get("desk1", path, &page)
+	c.ids["attachment"] = page.Items[1].Attachments[0]
+}
+
 // open asks for the identity; ring A brings a key and ring B peels.
 func (c *filedCase) open() {
 	c.t.Helper()

@@ -56,6 +56,18 @@ func (c *filedCase) samples() map[string]sample {
 		"POST /v1/receipt/session":                  {body: fixed(doc{"code": c.sent["code"]})},
 		"GET /v1/receipt":                           {},
 		"POST /v1/receipt/award/claim":              {},
+		"POST /v1/receipt/award/claim-by-code":      {body: fixed(doc{"password": "12345678"})},
+		"POST /v1/receipt/exchange":                 {body: fixed(doc{"code": c.sent["code"]})},
+		"DELETE /v1/receipt/session":                {},
+		"GET /v1/receipt/messages":                  {},
+		"POST /v1/receipt/messages":                 {body: fixed(doc{"text": "A word more."})},
+		"GET /v1/receipt/attachments/:item":         {},
+		"POST /v1/receipt/evidence":                 {form: func(map[string]string) *apiclient.Form { return c.later() }},
+		"POST /v1/receipt/withdrawal":               {body: fixed(doc{"pressed": true})},
+		"POST /v1/receipt/objection":                {body: fixed(doc{"text": "Once more."})},
+		"POST /v1/receipt/closing":                  {body: fixed(doc{"forfeitAward": true})},
+		"POST /v1/office/calls":                     {body: fixed(json.RawMessage(anonymousReport))},
+		"GET /v1/office/rechecks":                   {},
 		"POST /v1/session":                          {body: fixed(signIn(someone))},
 		"POST /v1/session/refresh":                  {body: fixed(doc{"refresh": c.refresh, "device": device})},
 		"DELETE /v1/session":                        {},
@@ -126,6 +138,10 @@ func (c *filedCase) samples() map[string]sample {
 			"POST /v1/office/reports/:id/inspection":             fixed(enforcers),
 			"POST /v1/office/reports/:id/conclude":               made(conclusion),
 			"POST /v1/office/reports/:id/reply":                  fixed(reply()),
+			"GET /v1/office/reports/:id/messages":                nil,
+			"GET /v1/office/reports/:id/attachments/:item":       nil,
+			"GET /v1/office/rechecks/:id":                        nil,
+			"POST /v1/office/rechecks/:id/done":                  fixed(reply()),
 			"GET /v1/office/tasks/:id":                           nil,
 			"GET /v1/office/tasks/:id/evidence/:item":            nil,
 			"POST /v1/office/hazards":                            made(hazard),
@@ -194,6 +210,7 @@ func (c *filedCase) samples() map[string]sample {
 		}
 	}
 	all["POST /v1/office/hazards/:id/order"] = sample{reach: ofTheCase, body: c.order}
+	all["POST /v1/office/reports/:id/messages"] = sample{reach: ofTheCase, form: c.message}
 	all["POST /v1/field/tasks/:id/result"] = sample{reach: ofThePerson, form: c.result}
 	return all
 }
@@ -207,9 +224,21 @@ func (c *filedCase) order(ids map[string]string) any {
 	return doc{"officers": officers, "measures": "A shed.", "deadline": soon()}
 }
 
+const anonymousReport = `{"mode":"anonymous","narrative":"n","targetText":"t","allegations":[{"matter":"illegal_act","text":"t"}]}`
+
 func (c *filedCase) anonymous() *apiclient.Form {
-	return new(apiclient.Form).JSON("report", []byte(
-		`{"mode":"anonymous","narrative":"n","targetText":"t","allegations":[{"matter":"illegal_act","text":"t"}]}`))
+	return new(apiclient.Form).JSON("report", []byte(anonymousReport))
+}
+
+// later is evidence that comes after the report.
+func (c *filedCase) later() *apiclient.Form {
+	return new(apiclient.Form).File("evidence", "later.jpg", "image/jpeg", mediatest.Picture(mediatest.Options{Width: 64, Height: 48}))
+}
+
+// message is one of the desk to the reporter.
+func (c *filedCase) message(map[string]string) *apiclient.Form {
+	picture := mediatest.Picture(mediatest.Options{Width: 64, Height: 48, Serial: c.sent["serial"]})
+	return new(apiclient.Form).JSON("message", []byte(`{"text":"Which door?"}`)).File("evidence", "door.jpg", "image/jpeg", picture)
 }
 
 // result is what the inspector saves at the place, with a picture.
@@ -227,6 +256,7 @@ func kinds() map[string]string {
 	return map[string]string{
 		"reports": "report", "evidence": "item", "tasks": "task", "inspections": "visit", "hazards": "hazard", "penalties": "penalty",
 		"awards": "award", "openings": "opening", "devices": "device", "briefs": "report", "rings": "ring",
+		"rechecks": "report", "attachments": "attachment",
 	}
 }
 

@@ -49,7 +49,7 @@ func byCase(role casefile.Role, route string) bool {
 		}
 	}
 	return slices.Contains([]casefile.Role{
-		casefile.DeskOfficer, casefile.Leader, casefile.RewardOfficer, casefile.IdentityOfficer, casefile.SealLeader,
+		casefile.DeskOfficer, casefile.Leader, casefile.RewardOfficer, casefile.IdentityOfficer, casefile.SealLeader, casefile.Supervisor,
 	}, role)
 }
 
@@ -60,6 +60,11 @@ func byToken(role casefile.Role, route string) bool {
 
 func byNumber(role casefile.Role, route string) bool {
 	return byCase(role, route) || (role == casefile.ReceiptHolder && route == "GET /v1/receipt")
+}
+
+// inDialogue is what its two sides read.
+func inDialogue(role casefile.Role, route string) bool {
+	return (role == casefile.DeskOfficer && route == readReport+"/messages") || (role == casefile.ReceiptHolder && route == "GET /v1/receipt/messages")
 }
 
 func inTask(role casefile.Role, route string) bool {
@@ -78,7 +83,9 @@ func (c *filedCase) secrets() []guarded {
 	for what, text := range c.sent {
 		s := guarded{what, text, never}
 		switch what {
-		case "narrative", "wording", "target", "file", "digest", "position":
+		case "message":
+			s.shown = inDialogue
+		case "narrative", "wording", "target", "objection", "file", "digest", "position":
 			s.shown = byDesk
 		case "serial":
 			s.shown = inCamera

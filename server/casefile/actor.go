@@ -101,11 +101,12 @@ func (p Person) PostsAt(at time.Time) []Post {
 // Actor is who asks for something: a person with the posts in force, the
 // holder of a receipt, or anyone.
 type Actor struct {
-	Tenant string
-	Person string // staff only
-	Report string // receipt holder only
-	Posts  []Post // staff only
-	Ties   []Tie  // staff only
+	Tenant  string
+	Person  string // staff only
+	Report  string // receipt holder only
+	Receipt string // hash of the code that was shown; receipt holder only
+	Posts   []Post // staff only
+	Ties    []Tie  // staff only
 }
 
 // Name is what a timeline says of the actor; a reporter has no name.

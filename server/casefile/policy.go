@@ -30,6 +30,7 @@ type Subject struct {
 	Party    string   // the unit it is about, for declared ties
 	Assigned []string // persons it is assigned to
 	Report   string   // the report itself, for a receipt holder
+	Receipt  string   // hash of the report's code in force; "" does not ask
 }
 
 // May is the one policy function: role × tenant × area × record. What it
@@ -48,7 +49,7 @@ func (a Actor) may(r rule, s Subject) bool {
 		return true
 	}
 	if slices.Contains(r.roles, ReceiptHolder) {
-		return a.Report != "" && (s.Tenant == "" || (s.Tenant == a.Tenant && s.Report == a.Report))
+		return a.Report != "" && (s.Tenant == "" || (s.Tenant == a.Tenant && s.Report == a.Report && (s.Receipt == "" || s.Receipt == a.Receipt)))
 	}
 	if a.Person == "" || !a.holds(r.roles, "") {
 		return false
@@ -96,7 +97,9 @@ const (
 	ReportSubmit  Action = "report.submit"
 	ReceiptOpen   Action = "receipt.open"
 	ReceiptRead   Action = "receipt.read"
+	ReceiptWrite  Action = "receipt.write" // message, evidence, withdraw, object, close
 	AwardClaim    Action = "award.claim"
+	CallTake      Action = "call.take" // register what a caller says
 	SessionOpen   Action = "session.open"
 	SessionUse    Action = "session.use"
 	ReportList    Action = "report.list"
@@ -104,6 +107,7 @@ const (
 	ReportDecide  Action = "report.decide" // accept, refuse, target, brief, assign, release, reply
 	ReportSign    Action = "report.sign"   // conclude
 	ReportBrief   Action = "report.brief"  // read what the desk made of it, nothing of the sender's
+	ReportRecheck Action = "report.recheck"
 	TaskCreate    Action = "task.create"
 	TaskOversee   Action = "task.oversee"
 	TaskWork      Action = "task.work" // list, see, acknowledge, result
@@ -141,6 +145,7 @@ var policy = map[Action][]rule{
 	ReceiptOpen:  {{ofAll, []Role{Anyone}}},
 	SessionOpen:  {{ofAll, []Role{Anyone}}},
 	ReceiptRead:  {{ofOwn, []Role{ReceiptHolder}}},
+	ReceiptWrite: {{ofOwn, []Role{ReceiptHolder}}},
 	AwardClaim:   {{ofOwn, []Role{ReceiptHolder}}},
 	SessionUse:   {{ofAll, StaffRoles()}},
 
@@ -149,6 +154,10 @@ var policy = map[Action][]rule{
 	ReportDecide: {{ofArea, []Role{DeskOfficer}}},
 	ReportSign:   {{ofArea, []Role{Leader}}},
 	ReportBrief:  {{ofArea, []Role{Leader, RewardOfficer, DeskOfficer}}},
+
+	ReportRecheck: {{ofArea, []Role{Supervisor}}}, // the level above (R10)
+
+	CallTake: {{ofAll, []Role{HotlineOperator}}},
 
 	TaskCreate:  {{ofArea, []Role{TownshipOfficer, DeskOfficer}}},
 	TaskOversee: {{ofArea, []Role{TownshipOfficer, DeskOfficer}}},

@@ -71,6 +71,8 @@ type Effect struct {
 	Budget *BudgetEffect `bson:"budget"` // an entry of the budget ledger
 	Event  *Event        `bson:"event"`  // an old event to be moved out
 	Drop   string        `bson:"drop"`   // an evidence object to be removed
+
+	Message *Message `bson:"message"` // a message of the dialogue to be kept
 }
 
 // Push is a notice to a person's devices: a kind and an opaque reference.

@@ -38,20 +38,26 @@ var ReportMoves = Table{Noun: "report", Moves: []Move{
 	{[]State{ReportReplied}, "term_over", []State{ReportClosed}, "R10"},
 	{[]State{ReportRejected}, "object", []State{ReportReceived}, "R10"},
 	{[]State{ReportReceived, ReportAccepted, ReportVerifying, ReportConcluded}, "withdraw", []State{ReportWithdrawn}, "R9"},
-	{[]State{
-		ReportReceived, ReportAccepted, ReportRejected, ReportTransferred, ReportMerged, ReportVerifying, ReportConcluded,
-		ReportReplied, ReportRechecking, ReportClosed, ReportWithdrawn, ReportEscalatedGov,
-	}, "death", []State{ReportEscalatedGov}, "R5"},
+	{liveReport(), "death", []State{ReportEscalatedGov}, "R5"},
 	{[]State{ReportEscalatedGov}, "gov_concluded", []State{ReportConcluded}, "R5"},
 	{[]State{ReportClosed}, "reopen", []State{ReportVerifying}, ""},
 	{[]State{ReportClosed, ReportWithdrawn, ReportRejected}, "archive", []State{ReportArchived}, ""},
 
 	// What the desk does without moving the report.
 	{[]State{ReportReceived, ReportAccepted, ReportVerifying}, "confirm_target", nil, ""},
-	{[]State{ReportAccepted, ReportVerifying}, "brief", nil, "R36"},
+	{[]State{ReportAccepted, ReportVerifying, ReportRechecking}, "brief", nil, "R36"},
 	{[]State{ReportVerifying}, "assign", nil, ""},
 	{[]State{ReportVerifying}, "assign_inspection", nil, "R13"},
 	{[]State{ReportAccepted, ReportVerifying, ReportConcluded}, "release_evidence", nil, "R36"},
+	{liveReport(), "desk_message", nil, ""},
+
+	// What the reporter does behind the receipt without moving the report.
+	{liveReport(), "exchange_code", nil, "R33"},
+	{liveReport(), "close_receipt", nil, ""},
+	{liveReport(), "try_password", nil, "R33"},
+	{liveReport(), "reporter_message", nil, ""},
+	{liveReport(), "add_evidence", nil, ""},
+	{[]State{ReportRejected, ReportReplied}, "serve", nil, "R10"},
 
 	// What ring B's tool found: whoever reported cannot be asked by name.
 	{[]State{
@@ -59,6 +65,14 @@ var ReportMoves = Table{Noun: "report", Moves: []Move{
 		ReportReplied, ReportRechecking, ReportClosed, ReportWithdrawn, ReportEscalatedGov, ReportArchived,
 	}, "seal_fault", nil, "R36"},
 }}
+
+// liveReport are the states of a report that is not archived.
+func liveReport() []State {
+	return []State{
+		ReportReceived, ReportAccepted, ReportRejected, ReportTransferred, ReportMerged, ReportVerifying, ReportConcluded,
+		ReportReplied, ReportRechecking, ReportClosed, ReportWithdrawn, ReportEscalatedGov,
+	}
+}
 
 // Mode (举报方式) says how far the reporter wants to be known and reached. It
 // stands only in the sealed body of a report.
@@ -171,6 +185,8 @@ type Report struct {
 	Reply       Reply        `bson:"reply"`
 	Tasks       []string     `bson:"tasks"`
 	MergedInto  string       `bson:"merged_into"`
+
+	Behind Behind `bson:"behind"` // the receipt
 }
 
 // Refusal (不予受理) has a coded reason (R3); its text is sealed under the report's key.
@@ -201,5 +217,5 @@ func (r *Report) Allegation(id string) (*Allegation, bool) {
 
 // Subject is what policy must know of the report.
 func (r *Report) Subject() Subject {
-	return Subject{Tenant: r.Tenant, Area: r.Area, Party: r.Target.Name, Report: r.ID}
+	return Subject{Tenant: r.Tenant, Area: r.Area, Party: r.Target.Name, Report: r.ID, Receipt: r.Receipt}
 }

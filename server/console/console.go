@@ -43,6 +43,14 @@ func Routes(d Deps) []web.Route {
 		post("/v1/office/reports/:id/conclude", casefile.ReportSign, "office-conclusion", change(s.ConcludeReport)),
 		post("/v1/office/reports/:id/reply", casefile.ReportDecide, "office-reply", change(s.ReplyToReporter)),
 
+		get("/v1/office/reports/:id/messages", casefile.ReportRead, messages(s)),
+		writeMessage(s),
+		download("/v1/office/reports/:id/attachments/:item", casefile.ReportRead, file(s.Attachment)),
+
+		get("/v1/office/rechecks", casefile.ReportRecheck, list(casefile.ReportMoves, s.Rechecks, newRecheckRow)),
+		get("/v1/office/rechecks/:id", casefile.ReportRecheck, read(s.ReadRecheck, newRecheck)),
+		post("/v1/office/rechecks/:id/done", casefile.ReportRecheck, "office-reply", change(s.FinishRecheck)),
+
 		get("/v1/office/tasks", casefile.TaskOversee, list(casefile.TaskMoves, s.OverseeTasks, newTaskRow)),
 		post("/v1/office/tasks", casefile.TaskCreate, "office-task", create(s.CreatePatrol)),
 		get("/v1/office/tasks/:id", casefile.TaskOversee, read(s.ReadTask, newTask)),

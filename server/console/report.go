@@ -23,12 +23,15 @@ type queued struct {
 	TargetName   string    `json:"targetName"`
 	Allegations  int       `json:"allegations"`
 	Evidence     int       `json:"evidence"`
+	Messages     int       `json:"messages"`            // from the reporter
+	MessageOn    string    `json:"messageOn,omitempty"` // date of the newest
 }
 
 func newQueued(r *casefile.Report) queued {
 	return queued{
 		head: newHead(&r.Head), Number: r.Number, Channel: r.Channel, RegisteredAt: r.At, DecideBy: r.DecideBy, ConcludeBy: r.ConcludeBy,
 		Grid: r.Target.Grid, TargetName: r.Target.Name, Allegations: len(r.Allegations), Evidence: len(r.Evidence),
+		Messages: r.Behind.Dialogue.FromReporter, MessageOn: r.Behind.Dialogue.ReporterOn,
 	}
 }
 
@@ -51,6 +54,23 @@ type deskReport struct {
 	Conclusion  *conclusion      `json:"conclusion,omitempty"`
 	Reply       *casefile.Reply  `json:"reply,omitempty"`
 	Timeline    []event          `json:"timeline"`
+
+	ServedOn   string      `json:"servedOn,omitempty"` // date the answer counts as served
+	Objection  *objection  `json:"objection,omitempty"`
+	Withdrawal *withdrawal `json:"withdrawal,omitempty"`
+}
+
+// objection is what the reporter says against the answer (R10).
+type objection struct {
+	On        string `json:"on"` // date
+	RecheckBy string `json:"recheckBy"`
+	Text      string `json:"text"`
+}
+
+// withdrawal of the report (R9).
+type withdrawal struct {
+	CallBack bool   `json:"callBack"` // it was withdrawn under pressure
+	Text     string `json:"text"`
 }
 
 type deskAllegation struct {
@@ -102,6 +122,13 @@ func newDeskReport(_ *web.Request, r workflow.DeskReport) deskReport {
 	}
 	if !r.Reply.At.IsZero() {
 		out.Reply = &r.Reply
+	}
+	out.ServedOn = r.Behind.ServedOn
+	if o := r.Behind.Objection; o.On != "" {
+		out.Objection = &objection{On: o.On, RecheckBy: o.RecheckBy, Text: r.Objection}
+	}
+	if w := r.Withdrawal; w != nil {
+		out.Withdrawal = &withdrawal{CallBack: w.Pressed, Text: w.Text}
 	}
 	return out
 }

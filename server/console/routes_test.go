@@ -13,7 +13,8 @@ import (
 
 // The actions that only phones and reporters ask for.
 var elsewhere = []casefile.Action{
-	casefile.TenantRead, casefile.ReportSubmit, casefile.ReceiptOpen, casefile.ReceiptRead, casefile.AwardClaim,
+	casefile.TenantRead, casefile.ReportSubmit, casefile.ReceiptOpen, casefile.ReceiptRead, casefile.ReceiptWrite, casefile.AwardClaim,
+	casefile.CallTake,
 	casefile.SessionOpen, casefile.SessionUse, casefile.TaskWork,
 }
 

@@ -23,6 +23,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		slots,
 		signInCollections,
 		rings,
+		dialogue,
 	}
 }
 

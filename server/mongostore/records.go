@@ -162,7 +162,15 @@ type reports struct {
 }
 
 func (r reports) ByReceipt(ctx context.Context, hashes []string) (*casefile.Report, error) {
-	report, err := get[casefile.Report](ctx, r.c, bson.M{"receipt": bson.M{"$in": hashes}})
+	return r.by(ctx, "receipt", hashes)
+}
+
+func (r reports) ByExchanged(ctx context.Context, hashes []string) (*casefile.Report, error) {
+	return r.by(ctx, "behind.was", hashes)
+}
+
+func (r reports) by(ctx context.Context, field string, hashes []string) (*casefile.Report, error) {
+	report, err := get[casefile.Report](ctx, r.c, bson.M{field: bson.M{"$in": hashes}})
 	if err != nil {
 		return nil, err
 	}

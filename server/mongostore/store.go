@@ -49,6 +49,7 @@ type Store struct {
 	Rings     workflow.Records[casefile.Ring]
 	Pending   workflow.Pending
 	Envelopes workflow.Envelopes
+	Messages  workflow.Messages
 	Directory workflow.Directory
 	Accounts  workflow.Accounts
 	SignIns   workflow.SignIns
@@ -98,6 +99,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Rings:     newRecords[casefile.Ring](db, ringKind),
 		Pending:   pending{db},
 		Envelopes: envelopes{db.Collection("envelope")},
+		Messages:  messages{db.Collection("message")},
 		Directory: d,
 		Accounts:  accounts{db},
 		SignIns:   signIns{db},

@@ -19,7 +19,7 @@ func roundTrip(t *testing.T, s *mongostore.Store) {
 	head := newTask(t, "county", "id", start(), casefile.Effect{Push: &casefile.Push{Person: "p", Kind: "task"}}).Head
 	readBack(t, s.Reports, &casefile.Report{
 		Head: head, Sealed: []byte{0, 1, 2}, Tasks: []string{"a"}, Allegations: []casefile.Allegation{{ID: "x"}},
-		Evidence: []casefile.Evidence{}, DecideBy: start().Add(time.Hour),
+		Evidence: []casefile.Evidence{}, DecideBy: start().Add(time.Hour), Behind: casefile.Behind{Was: "w", Sent: []casefile.Evidence{{ID: "x"}}},
 		Target: casefile.Target{Place: casefile.Place{Lon: 126.55123456789, Lat: 44.84, Datum: "gcj02"}},
 	})
 	readBack(t, s.Tasks, &casefile.Task{
@@ -150,12 +150,37 @@ func reports(t *testing.T, s *mongostore.Store) {
 	ctx := t.Context()
 	for _, id := range []string{"a", "b", "c"} {
 		r := &casefile.Report{Head: newTask(t, "county", id, start()).Head, Receipt: "receipt " + id, Envelope: "envelope " + id}
+		r.Behind.Was = "read out " + id
 		ok(t, s.Reports.Insert(ctx, r))
 	}
 	r := must[*casefile.Report](t)(s.Reports.ByReceipt(ctx, []string{"of the new key", "receipt b"}))
 	same(t, "ByReceipt", r.ID, "b")
 	_, err := s.Reports.ByReceipt(ctx, []string{"of the new key", "of the old one"})
 	refused(t, err, fault.NotFound, "record.not_found")
+	r = must[*casefile.Report](t)(s.Reports.ByExchanged(ctx, []string{"receipt c", "read out c"}))
+	same(t, "ByExchanged", r.ID, "c")
+	_, err = s.Reports.ByExchanged(ctx, []string{"receipt c"})
+	refused(t, err, fault.NotFound, "record.not_found")
+}
+
+// messages come in the order of their numbers, whatever their order of arrival.
+func messages(t *testing.T, s *mongostore.Store) {
+	t.Helper()
+	ctx := t.Context()
+	of := func(tenant, report string, n int) casefile.Message {
+		return casefile.Message{
+			ID: fmt.Sprint(tenant, report, n), Tenant: tenant, Report: report, N: n, From: casefile.FromDesk, On: "2026-03-01",
+			Sealed: []byte{1}, Attachments: []string{"a"},
+		}
+	}
+	for _, m := range []casefile.Message{of("county", "r", 2), of("county", "r", 1), of("county", "r", 3), of("county", "s", 1), of("other", "r", 1)} {
+		ok(t, s.Messages.Insert(ctx, m))
+	}
+	refused(t, s.Messages.Insert(ctx, of("county", "r", 2)), fault.Conflict, "record.exists")
+	list := must[[]casefile.Message](t)
+	same(t, "first page", list(s.Messages.List(ctx, "county", "r", 0, 2)), []casefile.Message{of("county", "r", 1), of("county", "r", 2)})
+	same(t, "next page", list(s.Messages.List(ctx, "county", "r", 2, 2)), []casefile.Message{of("county", "r", 3)})
+	same(t, "another tenant's", len(list(s.Messages.List(ctx, "other", "s", 0, 2))), 0)
 }
 
 func envelopes(t *testing.T, s *mongostore.Store) {

@@ -33,6 +33,7 @@ func Run(t *testing.T, open Opener) {
 		"pages":          pages,
 		"reports":        reports,
 		"envelopes":      envelopes,
+		"messages":       messages,
 		"due":            due,
 		"relayRace":      relayRace,
 		"archive":        archive,

@@ -36,7 +36,7 @@ func (s *Server) authenticate(q *Request) error {
 		return err
 	}
 	if claims.Audience == Receipt {
-		q.Actor = casefile.Actor{Tenant: claims.Tenant, Report: claims.Subject}
+		q.Actor = casefile.Actor{Tenant: claims.Tenant, Report: claims.Subject, Receipt: claims.Family}
 		return nil
 	}
 	q.Actor, err = s.actors.find(q.ctx, claims, s.Now())

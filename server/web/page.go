@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 
 	"gridwatch/server/fault"
 )
@@ -47,6 +48,19 @@ func (q *Request) Listing(states []string) (Listing, error) {
 	return l, err
 }
 
+// AfterN is After in a list whose items are known by a number, 0 on the first
+// page. It returns an Invalid Fault page.cursor for what no page gave.
+func (l Listing) AfterN() (int, error) {
+	if l.After == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(l.After)
+	if err != nil || n < 1 {
+		return 0, errCursor()
+	}
+	return n, nil
+}
+
 // Paged cuts a page out of records, of which one more than the limit were read.
 // Show says what is seen of a record, and its id.
 func Paged[R, V any](l Listing, records []R, show func(*R) (V, string)) Page[V] {
@@ -81,7 +95,11 @@ func parseCursor(text string, n int) ([]string, error) {
 	var parts []string
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(text) > maxCursor || json.Unmarshal(raw, &parts) != nil || len(parts) != n || Cursor(parts...) != text {
-		return nil, fault.New(fault.Invalid, "page.cursor", "a cursor is what the page before gave as next").At("?cursor")
+		return nil, errCursor()
 	}
 	return parts, nil
+}
+
+func errCursor() error {
+	return fault.New(fault.Invalid, "page.cursor", "a cursor is what the page before gave as next").At("?cursor")
 }

@@ -33,7 +33,7 @@ type Claims struct {
 	Audience Audience
 	Tenant   string
 	Subject  string // person or report
-	Family   string // session family; staff only
+	Family   string // session family; of a receipt the hash of its code
 }
 
 // Keys are the keys of tokens; vault.Keyring is one.

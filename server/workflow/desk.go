@@ -19,6 +19,9 @@ type DeskReport struct {
 	casefile.Report
 	Body  casefile.ReportBody
 	Facts []casefile.EvidenceFacts // of Evidence, same order
+
+	Objection  string               // text, "" if there is none
+	Withdrawal *casefile.Withdrawal // nil if there is none
 }
 
 // Queue lists reports of the actor's desk, oldest first.
@@ -52,7 +55,7 @@ func (s *Service) ReadReport(ctx context.Context, actor casefile.Actor, id strin
 		}
 		out.Facts = append(out.Facts, facts)
 	}
-	return out, nil
+	return out, readAnswers(key, &out)
 }
 
 // ReadBrief returns a report for who signs and rewards: the record without
@@ -135,6 +138,7 @@ func (s *Service) RefuseReport(ctx context.Context, call Call, id string, in Ref
 				return nil, err
 			}
 			r.Refusal.Reason, e.Code = in.Reason, in.Reason
+			r.Lay(s.today())
 			r.Refusal.Sealed, err = sealJSON(key, in.Text, vault.AD("report", r.ID, "refusal"))
 			return nil, err
 		})

@@ -54,7 +54,7 @@ func (s *Service) storeAll(ctx context.Context, st *stage, files Files) error {
 			return err
 		}
 		if len(st.items) == st.max {
-			return fault.New(fault.Invalid, "report.too_many_items", "at most %d files", st.max).At("/evidence")
+			return errTooManyItems(st.max)
 		}
 		if err := s.storeOne(ctx, st, f); err != nil {
 			return err

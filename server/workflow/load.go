@@ -44,6 +44,9 @@ func (im Import) Tenant(ctx context.Context, t Tenant) error {
 	if err := t.Policy.check(); err != nil {
 		return err
 	}
+	if err := im.checkAbove(ctx, t); err != nil {
+		return err
+	}
 	old, err := im.Directory.Tenant(ctx, t.ID)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return err
@@ -76,6 +79,18 @@ func (im Import) Keys(ctx context.Context, tenant string, keys vault.SignedKeyLi
 	return im.Tenant(ctx, t)
 }
 
+// checkAbove wants the level above to be another tenant.
+func (im Import) checkAbove(ctx context.Context, t Tenant) error {
+	if t.Above == "" {
+		return nil
+	}
+	_, err := im.Directory.Tenant(ctx, t.Above)
+	if fault.KindOf(err) == fault.NotFound || t.Above == t.ID {
+		return fault.New(fault.Invalid, "tenant.above", "the level above is another tenant that was imported before").At("/above")
+	}
+	return err
+}
+
 // maxItems is how many files a form can have (mobileapi's limit of a body).
 const maxItems = 20
 
@@ -84,6 +99,8 @@ func (p Policy) check() error {
 	for name, n := range map[string]int{
 		"decideDays": p.DecideDays, "concludeDays": p.ConcludeDays, "taskHours": p.TaskHours, "payDays": p.PayDays,
 		"repeatHours": p.RepeatHours, "openingHours": p.OpeningHours, "maxItems": p.MaxItems,
+		"serviceDays": p.ServiceDays, "objectionDays": p.ObjectionDays, "recheckDays": p.RecheckDays,
+		"maxManifest": p.MaxManifest, "maxMessages": p.MaxMessages,
 	} {
 		if n < 1 {
 			return fault.New(fault.Invalid, "policy.number", "every number of a policy is at least 1").At("/policy/" + name)

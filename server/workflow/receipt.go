@@ -17,12 +17,15 @@ func (s *Service) OpenReceipt(ctx context.Context, text string) (casefile.Actor,
 	}
 	r, err := s.Reports.ByReceipt(ctx, s.Keyring.LookupHashes(code))
 	if fault.KindOf(err) == fault.NotFound {
-		return casefile.Actor{}, fault.New(fault.Unauthorized, "receipt.unknown", "no report has this code: compare it with the one you noted")
+		return casefile.Actor{}, errUnknownCode()
 	}
 	if err != nil {
 		return casefile.Actor{}, err
 	}
-	return casefile.Actor{Tenant: r.Tenant, Report: r.ID}, nil
+	if r.Behind.Provisional {
+		return casefile.Actor{}, fault.New(fault.Conflict, "receipt.provisional", "this code was read out to you: exchange it for one that only you know")
+	}
+	return casefile.Actor{Tenant: r.Tenant, Report: r.ID, Receipt: r.Receipt}, nil
 }
 
 // ReceiptView is what the reporter sees behind the receipt.
@@ -31,16 +34,24 @@ type ReceiptView struct {
 	Refusal  string // text, when refused
 	Award    *casefile.Award
 	Openings []casefile.Opening
+
+	TriesLeft int // of the claim password
 }
 
 // ReadReceipt shows the reporter the state of the report, the reply, the award
-// once it is notified, and every opening (confidentiality 3).
+// once it is notified, and every opening (confidentiality 3). An answer that is
+// shown for the first time is served with it.
 func (s *Service) ReadReceipt(ctx context.Context, actor casefile.Actor) (ReceiptView, error) {
 	r, err := load(ctx, actor, s.Reports, actor.Report, casefile.ReceiptRead)
 	if err != nil {
 		return ReceiptView{}, err
 	}
-	view := ReceiptView{Report: r}
+	if unserved(r) {
+		if err := s.serve(ctx, r); err != nil {
+			return ReceiptView{}, err
+		}
+	}
+	view := ReceiptView{Report: r, TriesLeft: s.triesLeft(r.Behind.Claim)}
 	if r.Refusal.Reason != "" {
 		key, err := s.reportKey(ctx, r)
 		if err != nil {
@@ -89,7 +100,7 @@ func (s *Service) AskAward(ctx context.Context, call Call) (casefile.Outcome, er
 	return s.onAward(ctx, call, a.ID, casefile.AwardClaim, "ask",
 		func(a *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
 			if !e.At.Before(a.ClaimBy) {
-				return nil, fault.New(fault.Conflict, "award.claim_over", "the time to claim this award is over")
+				return nil, errClaimOver()
 			}
 			if a.AskedAt.IsZero() {
 				a.AskedAt = e.At

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"gridwatch/media"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/grid"
@@ -37,6 +35,9 @@ type Submission struct {
 	Contact     *vault.Contact
 	Sealed      *SealedByClient
 	Files       Files
+
+	Password    string // to claim by code; "" for none
+	Provisional bool   // an operator reads the code out
 }
 
 // SubmittedAllegation is one allegation in the sender's words.
@@ -238,6 +239,10 @@ func (s *Service) newReport(
 	if r.Sealed, err = sealJSON(stage.key, body, reportBodyAD(id)); err != nil {
 		return nil, err
 	}
+	r.Behind.Provisional = in.Provisional
+	if r.Behind.Claim, err = s.claimLock(ctx, stage.key, id, in.Password); err != nil {
+		return nil, err
+	}
 	return r, r.Record(casefile.ReportMoves, casefile.Event{
 		At: now, Command: "register", To: casefile.ReportReceived, By: string(casefile.ReceiptHolder),
 	})
@@ -382,25 +387,6 @@ func checkSubmission(in Submission, rings vault.Rings) error {
 		if reached {
 			return fault.New(fault.Invalid, "report.contact_unexpected", "an anonymous report carries no address").At("/contact/value")
 		}
-	}
-	return nil
-}
-
-func sealJSON(key media.Sealer, v any, ad []byte) ([]byte, error) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, errors.New("a sealed field has no JSON")
-	}
-	return key.Seal(text, ad)
-}
-
-func openJSON(key media.Sealer, sealed []byte, v any, ad []byte) error {
-	text, err := key.Open(sealed, ad)
-	if err != nil {
-		return err
-	}
-	if json.Unmarshal(text, v) != nil {
-		return errors.New("a sealed field is not the JSON it should be")
 	}
 	return nil
 }

@@ -120,6 +120,11 @@ func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error
 		}
 		s.Kick()
 		return nil
+	case e.Message != nil:
+		if err := s.Messages.Insert(ctx, *e.Message); err != nil && fault.CodeOf(err) != "record.exists" {
+			return err
+		}
+		return nil
 	case e.Push != nil:
 		if s.Pushes == nil {
 			return nil
@@ -156,7 +161,7 @@ func (s *Service) follow(ctx context.Context, tenant string, f casefile.Follow, 
 	switch f.Command {
 	case "complete":
 		return followOn(ctx, s, s.Tasks, casefile.TaskMoves, tenant, f, key, func(*casefile.Task) {})
-	case "fund":
+	case "fund", "waive":
 		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(*casefile.Award) {})
 	case "claim":
 		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(a *casefile.Award) { a.Opening = f.Ref })

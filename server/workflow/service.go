@@ -57,6 +57,7 @@ type Deps struct {
 	Openings  Records[casefile.Opening]
 	Rings     Records[casefile.Ring]
 	Envelopes Envelopes
+	Messages  Messages
 	Pending   Pending
 	Directory Directory
 	Accounts  Accounts

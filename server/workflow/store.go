@@ -75,6 +75,16 @@ type Reports interface {
 	Records[casefile.Report]
 	// ByReceipt finds a report by any of the keyed hashes of its receipt code.
 	ByReceipt(ctx context.Context, hashes []string) (*casefile.Report, error)
+	// ByExchanged finds a report by the hashes of a code that was exchanged.
+	ByExchanged(ctx context.Context, hashes []string) (*casefile.Report, error)
+}
+
+// Messages keeps the dialogue behind receipts.
+type Messages interface {
+	// Insert returns the Conflict Fault "record.exists" if the id is taken.
+	Insert(ctx context.Context, m casefile.Message) error
+	// List returns the messages of a report after a number, in their order.
+	List(ctx context.Context, tenant, report string, after, limit int) ([]casefile.Message, error)
 }
 
 // Waiting is a record whose effects wait to be carried out.
@@ -97,9 +107,12 @@ type Pending interface {
 
 // Tenant (租户) is one county-level department with its townships.
 type Tenant struct {
-	ID     string `bson:"_id" json:"id"` // short and stable, not an area code
-	Name   string `bson:"name" json:"name"`
-	Area   string `bson:"area" json:"area"` // county code
+	ID   string `bson:"_id" json:"id"` // short and stable, not an area code
+	Name string `bson:"name" json:"name"`
+	Area string `bson:"area" json:"area"` // county code
+	// Above is the tenant of the level above, "" if it is not served here.
+	// Reports about this department and its officers go there.
+	Above  string `bson:"above" json:"above"`
 	Policy Policy `bson:"policy" json:"policy"`
 
 	// Root verifies lists of keys; its private half is offline.
@@ -124,7 +137,13 @@ type Policy struct {
 	PayDays      int `bson:"pay_days" json:"payDays"`           // penalty, from receipt (R21)
 	RepeatHours  int `bson:"repeat_hours" json:"repeatHours"`   // a repeated registration gets the code again
 	OpeningHours int `bson:"opening_hours" json:"openingHours"` // longest life of an opening request
-	MaxItems     int `bson:"max_items" json:"maxItems"`         // evidence items of a report
+	MaxItems     int `bson:"max_items" json:"maxItems"`         // evidence items of one form
+
+	ServiceDays   int `bson:"service_days" json:"serviceDays"`     // an answer nobody opened counts as served (R10)
+	ObjectionDays int `bson:"objection_days" json:"objectionDays"` // to object, from service (R10)
+	RecheckDays   int `bson:"recheck_days" json:"recheckDays"`     // to recheck, from the objection (R10)
+	MaxManifest   int `bson:"max_manifest" json:"maxManifest"`     // items of a report with what came later, and as many attachments
+	MaxMessages   int `bson:"max_messages" json:"maxMessages"`     // of both sides behind one receipt
 
 	// SecondFactor are the roles that sign in with a second factor.
 	SecondFactor []casefile.Role `bson:"second_factor" json:"secondFactor"`

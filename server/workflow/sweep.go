@@ -75,7 +75,7 @@ func (s *Service) itemsOf(ctx context.Context, tenant, id string) ([]casefile.Ev
 		if err != nil {
 			return nil, err
 		}
-		return r.Evidence, nil
+		return slices.Concat(r.Evidence, r.Behind.Sent), nil
 	}
 	if fault.KindOf(err) != fault.NotFound {
 		return nil, err

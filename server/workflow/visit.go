@@ -175,6 +175,7 @@ func (s *Service) ReplyToReporter(ctx context.Context, call Call, id string, in 
 		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
 			in.At = e.At
 			r.Reply = in
+			r.Lay(s.today())
 			return nil, nil
 		})
 }

@@ -1,0 +1,313 @@
+package workflow
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"hash"
+	"io"
+	"slices"
+
+	"gridwatch/media"
+	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
+	"gridwatch/server/vault"
+)
+
+// ShownMessage is a message in clear.
+type ShownMessage struct {
+	casefile.Message
+	Text string
+}
+
+// ReadDialogue returns messages behind the actor's own receipt after a number.
+// Reading leaves no trace: neither side learns what the other has read.
+func (s *Service) ReadDialogue(ctx context.Context, actor casefile.Actor, after, limit int) ([]ShownMessage, error) {
+	return s.dialogue(ctx, actor, actor.Report, casefile.ReceiptRead, after, limit)
+}
+
+// DeskDialogue is ReadDialogue for the desk.
+func (s *Service) DeskDialogue(ctx context.Context, actor casefile.Actor, id string, after, limit int) ([]ShownMessage, error) {
+	return s.dialogue(ctx, actor, id, casefile.ReportRead, after, limit)
+}
+
+func (s *Service) dialogue(
+	ctx context.Context, actor casefile.Actor, id string, action casefile.Action, after, limit int,
+) ([]ShownMessage, error) {
+	r, err := load(ctx, actor, s.Reports, id, action)
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.reportKey(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := s.Messages.List(ctx, r.Tenant, r.ID, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range r.Pending { // on their way to the others
+		if m := e.Message; m != nil && m.N > after && !slices.ContainsFunc(kept, func(k casefile.Message) bool { return k.ID == m.ID }) {
+			kept = append(kept, *m)
+		}
+	}
+	slices.SortFunc(kept, func(a, b casefile.Message) int { return a.N - b.N })
+	var out []ShownMessage
+	for _, m := range kept[:min(limit, len(kept))] {
+		shown := ShownMessage{Message: m}
+		if err := openJSON(key, m.Sealed, &shown.Text, messageAD(m.ID)); err != nil {
+			return nil, err
+		}
+		out = append(out, shown)
+	}
+	return out, nil
+}
+
+func messageAD(id string) []byte { return vault.AD("message", id, "text") }
+
+// WriteToDesk (留言) adds the reporter's message to the dialogue.
+func (s *Service) WriteToDesk(ctx context.Context, call Call, text string) (casefile.Outcome, error) {
+	return s.write(ctx, call, call.Actor.Report, casefile.ReceiptWrite, "reporter_message", text, nil)
+}
+
+// WriteToReporter (回复留言) adds the desk's message, with pictures of which the
+// reporter gets copies drawn anew: nothing tells who made them.
+func (s *Service) WriteToReporter(ctx context.Context, call Call, id, text string, files Files) (casefile.Outcome, error) {
+	r, err := load(ctx, call.Actor, s.Reports, id, casefile.ReportDecide)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	tenant, err := s.Directory.Tenant(ctx, r.Tenant)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	st, err := s.reportStage(ctx, r, tenant.Policy.MaxItems)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	if err := s.copyAll(ctx, st, files); err != nil {
+		s.discard(ctx, st.items)
+		return casefile.Outcome{}, err
+	}
+	call.Files = st.files
+	out, err := s.write(ctx, call, id, casefile.ReportDecide, "desk_message", text, st.items)
+	return out, s.settle(ctx, call, r.ID, st, err)
+}
+
+// write is one side's message. It is an effect of the report, so that message
+// and count are written together.
+func (s *Service) write(
+	ctx context.Context, call Call, id string, action casefile.Action, command casefile.Command, text string, items []casefile.Evidence,
+) (casefile.Outcome, error) {
+	tenant, err := s.Directory.Tenant(ctx, call.Actor.Tenant)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
+	return s.onReport(ctx, call, id, action, command,
+		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
+			d := &r.Behind.Dialogue
+			if d.Messages() >= tenant.Policy.MaxMessages {
+				return nil, fault.New(fault.Conflict, "message.too_many", "this dialogue is as long as it can be: %d messages", tenant.Policy.MaxMessages)
+			}
+			if len(r.Behind.Sent)+len(items) > tenant.Policy.MaxManifest {
+				return nil, errTooManyItems(tenant.Policy.MaxManifest)
+			}
+			m := &casefile.Message{
+				ID: s.Keyring.RecordIDs(call.Key, r.Tenant, r.ID, string(command))[0], Tenant: r.Tenant, Report: r.ID,
+				N: d.Messages() + 1, From: casefile.FromReporter, On: s.today(),
+			}
+			if command == "desk_message" {
+				m.From = casefile.FromDesk
+				d.FromDesk, d.DeskOn = d.FromDesk+1, m.On
+			} else {
+				e.At = onlyDay(e.At)
+				d.FromReporter, d.ReporterOn = d.FromReporter+1, m.On
+			}
+			key, err := s.reportKey(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			if m.Sealed, err = sealPadded(key, text, textClass, messageAD(m.ID)); err != nil {
+				return nil, err
+			}
+			for _, item := range items {
+				m.Attachments = append(m.Attachments, item.ID)
+			}
+			r.Behind.Sent = append(r.Behind.Sent, items...)
+			e.Ref = m.ID
+			return []casefile.Effect{{Message: m}}, nil
+		})
+}
+
+// Attachment returns a copy that the desk sent to the reporter: behind the
+// receipt, or to the desk itself.
+func (s *Service) Attachment(ctx context.Context, actor casefile.Actor, id, item string) (Original, error) {
+	action := casefile.ReportRead
+	if actor.Report != "" {
+		action = casefile.ReceiptRead
+	}
+	r, err := load(ctx, actor, s.Reports, id, action)
+	if err != nil {
+		return Original{}, err
+	}
+	found, ok := casefile.FindEvidence(r.Behind.Sent, item)
+	if !ok {
+		return Original{}, fault.Absent()
+	}
+	envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
+	if err != nil {
+		return Original{}, err
+	}
+	return s.readItem(ctx, envelope.Key, *found, true)
+}
+
+// reportStage is a stage whose items are the report's own.
+func (s *Service) reportStage(ctx context.Context, r *casefile.Report, maxItems int) (*stage, error) {
+	envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.Keyring.OpenDataKey(r.Envelope, envelope.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &stage{id: r.Envelope, tenant: r.Tenant, max: maxItems, key: key, wrapped: envelope.Key}, nil
+}
+
+// settle removes the items of a stage that the record did not take: those of a
+// repeat, or of a command that was refused. Where it cannot be known whether
+// the record was written they are left to the sweep.
+func (s *Service) settle(ctx context.Context, call Call, id string, st *stage, err error) error {
+	if len(st.items) == 0 {
+		return err
+	}
+	r, getErr := s.Reports.Get(context.WithoutCancel(ctx), call.Actor.Tenant, id)
+	if getErr != nil {
+		return errors.Join(err, getErr)
+	}
+	for _, manifest := range [][]casefile.Evidence{r.Evidence, r.Behind.Sent} {
+		if _, ok := casefile.FindEvidence(manifest, st.items[0].ID); ok {
+			return err
+		}
+	}
+	if kind := fault.KindOf(err); err == nil || (kind != fault.Internal && kind != fault.Busy) {
+		s.discard(ctx, st.items)
+	}
+	return err
+}
+
+// copyAll stores a clean copy of every file of a form, and no original.
+func (s *Service) copyAll(ctx context.Context, st *stage, files Files) error {
+	for {
+		f, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(st.items) == st.max {
+			return errTooManyItems(st.max)
+		}
+		if err := s.copyOne(ctx, st, f); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Service) copyOne(ctx context.Context, st *stage, f IncomingFile) error {
+	sent := measured{Hash: sha256.New()}
+	clean, err := s.Cleaner.Clean(ctx, io.TeeReader(f.Reader, &sent))
+	if err != nil {
+		return mediaFault(err)
+	}
+	id, err := s.newID()
+	if err != nil {
+		return err
+	}
+	at := media.Place{Tenant: st.tenant, Record: st.id, Item: id}
+	stored, err := s.Media.Store(ctx, media.Source{Reader: bytes.NewReader(clean.JPEG)}, st.key, at)
+	if err != nil {
+		return err
+	}
+	st.items = append(st.items, casefile.Evidence{
+		ID: id, Kind: "photo", State: casefile.EvidenceReleased, Object: stored.Object, Parts: stored.Parts,
+		Shown: stored.Object, ShownOf: stored.Parts, ShownSize: stored.Size,
+	})
+	st.files = append(st.files, vault.File{Name: f.Name, Size: sent.n, SHA256: [sha256.Size]byte(sent.Sum(nil))})
+	return nil
+}
+
+// measured hashes and counts what is written to it.
+type measured struct {
+	hash.Hash
+	n uint64
+}
+
+// Write implements io.Writer.
+func (m *measured) Write(p []byte) (int, error) {
+	m.n += uint64(len(p))
+	return m.Hash.Write(p)
+}
+
+// AddedEvidence is what came later, and where it stands in the manifest.
+type AddedEvidence struct {
+	First int // number of the first, from 1
+	Files []vault.File
+}
+
+// AddEvidence (补充证据) adds files to the actor's own report. They are durable
+// when it returns, and a repeat with the same key adds nothing.
+func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (AddedEvidence, error) {
+	r, err := load(ctx, call.Actor, s.Reports, call.Actor.Report, casefile.ReceiptWrite)
+	if err != nil {
+		return AddedEvidence{}, err
+	}
+	tenant, err := s.Directory.Tenant(ctx, r.Tenant)
+	if err != nil {
+		return AddedEvidence{}, err
+	}
+	st, err := s.reportStage(ctx, r, min(tenant.Policy.MaxItems, max(0, tenant.Policy.MaxManifest-len(r.Evidence))))
+	if err != nil {
+		return AddedEvidence{}, err
+	}
+	keys, _, err := s.keys(call, r.ID)
+	if err != nil {
+		return AddedEvidence{}, err
+	}
+	if _, again := r.Find(keys); again {
+		st.files, err = s.digestAll(ctx, files)
+	} else {
+		err = s.storeAll(ctx, st, files)
+	}
+	if err == nil && len(st.files) == 0 {
+		err = fault.New(fault.Invalid, "evidence.none", "the form has at least one file").At("/evidence")
+	}
+	if err != nil {
+		s.discard(ctx, st.items)
+		return AddedEvidence{}, err
+	}
+	call.Files = st.files
+	out, err := s.onReport(ctx, call, r.ID, casefile.ReceiptWrite, "add_evidence",
+		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
+			if len(r.Evidence)+len(st.items) > tenant.Policy.MaxManifest {
+				return nil, errTooManyItems(tenant.Policy.MaxManifest)
+			}
+			e.At, e.Ref = onlyDay(e.At), st.items[0].ID
+			r.Evidence = append(r.Evidence, st.items...)
+			return nil, nil
+		})
+	if err = s.settle(ctx, call, r.ID, st, err); err != nil {
+		return AddedEvidence{}, err
+	}
+	if r, err = s.Reports.Get(ctx, r.Tenant, r.ID); err != nil {
+		return AddedEvidence{}, err
+	}
+	first := slices.IndexFunc(r.Evidence, func(e casefile.Evidence) bool { return e.ID == out.Ref })
+	return AddedEvidence{First: first + 1, Files: st.files}, nil
+}
+
+func errTooManyItems(most int) error {
+	return fault.New(fault.Invalid, "report.too_many_items", "at most %d files", most).At("/evidence")
+}
