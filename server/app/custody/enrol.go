@@ -3,8 +3,10 @@ package custody
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 
+	"gridwatch/server/app/apiclient"
 	"gridwatch/server/casefile"
 	"gridwatch/server/vault"
 )
@@ -25,7 +27,14 @@ func enrolAsk(ctx context.Context, o options, env Env) error {
 		return err
 	}
 	own := key.Public()
-	if err := post(ctx, s.c, s.ring.path("/ask"), holder{own.Recipient, own.Verify}); err != nil {
+	again, err := vault.NewID(env.Random) // who asks again gets a new challenge
+	if err != nil {
+		return err
+	}
+	_, err = s.c.Do(ctx, apiclient.Call{
+		Method: http.MethodPost, Path: s.ring.path("/ask"), Key: again, Body: holder{own.Recipient, own.Verify},
+	}, nil)
+	if err != nil {
 		return err
 	}
 	if s.rings, err = readRings(ctx, s.c); err != nil {
