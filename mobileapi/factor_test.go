@@ -12,14 +12,14 @@ import (
 	"gridwatch/mobileapi/wire"
 )
 
-// half signs a person in by the password alone.
-func (r *rig) half(login string) wire.HalfSession {
+// half signs the payer in by the password alone.
+func (r *rig) half() wire.HalfSession {
 	r.t.Helper()
-	return read[wire.HalfSession](r, r.open(login), http.StatusOK)
+	return read[wire.HalfSession](r, r.open(), http.StatusOK)
 }
 
-func (r *rig) open(login string) answer {
-	return r.post("/v1/session", "", "", wire.OpenSession{Tenant: "county", Login: login, Password: password, Device: device, Label: "demo phone"})
+func (r *rig) open() answer {
+	return r.post("/v1/session", "", "", wire.OpenSession{Tenant: "county", Login: "payer", Password: password, Device: device, Label: "demo phone"})
 }
 
 func (r *rig) second(half, code string) answer {
@@ -29,10 +29,10 @@ func (r *rig) second(half, code string) answer {
 // code is what an authenticator app shows.
 func (r *rig) code(secret string) string { return must(totp.GenerateCode(secret, r.clock.now())) }
 
-// enrol signs a person in who has no second factor yet.
-func (r *rig) enrol(login string) (string, wire.Session) {
+// enrol signs the payer in, who has no second factor yet.
+func (r *rig) enrol() (string, wire.Session) {
 	r.t.Helper()
-	half := r.half(login)
+	half := r.half()
 	e := read[wire.Enrolment](r, r.post("/v1/session/enrol", "", "", wire.Half{Half: half.Half, Device: device}), http.StatusOK)
 	return e.Secret, read[wire.Session](r, r.second(half.Half, r.code(e.Secret)), http.StatusOK)
 }
@@ -42,14 +42,14 @@ func (r *rig) enrol(login string) (string, wire.Session) {
 func TestSecondFactor(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	half := r.half("payer")
+	half := r.half()
 	if len(half.Factors) != 1 || half.Factors[0] != "enrol" {
 		t.Fatalf("got factors %v, want enrol", half.Factors)
 	}
 	if a := r.second(half.Half, "000000"); a.code() != "session.second" {
 		t.Errorf("a code of no secret: got %d %s", a.status, a.body)
 	}
-	secret, session := r.enrol("payer")
+	secret, session := r.enrol()
 	if len(session.RecoveryCodes) != 10 {
 		t.Fatalf("got %d recovery codes, want 10", len(session.RecoveryCodes))
 	}
@@ -57,7 +57,7 @@ func TestSecondFactor(t *testing.T) {
 		t.Errorf("an older half session enrols anew: got %d %s", a.status, a.body)
 	}
 
-	half = r.half("payer")
+	half = r.half()
 	if a := r.second(half.Half, r.code(secret)); a.code() != "session.second" {
 		t.Errorf("the code of the enrolment again: got %d %s", a.status, a.body)
 	}
@@ -70,9 +70,9 @@ func TestSecondFactor(t *testing.T) {
 		t.Errorf("a half session again: got %d %s", a.status, a.body)
 	}
 
-	half = r.half("payer")
+	half = r.half()
 	read[wire.Session](r, r.second(half.Half, strings.ToLower(session.RecoveryCodes[0])), http.StatusOK)
-	half = r.half("payer")
+	half = r.half()
 	if a := r.second(half.Half, session.RecoveryCodes[0]); a.code() != "session.second" {
 		t.Errorf("a recovery code again: got %d %s", a.status, a.body)
 	}
@@ -90,10 +90,10 @@ func TestSecondFactor(t *testing.T) {
 func TestSecondFactorAtOnce(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	secret, _ := r.enrol("payer")
+	secret, _ := r.enrol()
 	var halves []string
 	for range 16 {
-		halves = append(halves, r.half("payer").Half)
+		halves = append(halves, r.half().Half)
 	}
 	r.clock.pass(30 * time.Second)
 	code := r.code(secret)
@@ -122,31 +122,31 @@ func TestSecondFactorAtOnce(t *testing.T) {
 func TestSecondFactorDelays(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	secret, _ := r.enrol("payer")
+	secret, _ := r.enrol()
 	r.clock.pass(30 * time.Second)
-	half := r.half("payer").Half
+	half := r.half().Half
 	var wrong answer
 	for range 8 {
 		wrong = r.second(half, "000000")
-		r.open("payer")
+		r.open()
 		r.clock.pass(20 * time.Second)
 	}
 	r.second(half, "000000")
-	if a := r.open("payer"); a.code() != "session.wrong" {
+	if a := r.open(); a.code() != "session.wrong" {
 		t.Errorf("a right password while waiting: got %d %s", a.status, a.body)
 	}
 	if a := r.second(half, r.code(secret)); a.status != wrong.status || string(a.body) != string(wrong.body) {
 		t.Errorf("a right code while waiting: got %s, want %s", a.body, wrong.body)
 	}
 	r.clock.pass(16 * time.Minute)
-	read[wire.Session](r, r.second(r.half("payer").Half, r.code(secret)), http.StatusOK)
+	read[wire.Session](r, r.second(r.half().Half, r.code(secret)), http.StatusOK)
 }
 
 // A new secret takes a code of the old one, and is in force with its own first.
 func TestReplaceTOTP(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	old, session := r.enrol("payer")
+	old, session := r.enrol()
 	r.clock.pass(30 * time.Second)
 	for name, body := range map[string]map[string]string{"wrong": {"code": "000000"}, "none": {}} {
 		if a := r.post("/v1/session/totp", session.Access, "", body); a.code() != "factor.code /code" {
@@ -156,13 +156,13 @@ func TestReplaceTOTP(t *testing.T) {
 	r.clock.pass(time.Minute)
 	e := read[wire.Enrolment](r, r.post("/v1/session/totp", session.Access, "", wire.Code{Code: r.code(old)}), http.StatusOK)
 	r.clock.pass(30 * time.Second)
-	read[wire.Session](r, r.second(r.half("payer").Half, r.code(old)), http.StatusOK) // until the new one is confirmed
+	read[wire.Session](r, r.second(r.half().Half, r.code(old)), http.StatusOK) // until the new one is confirmed
 	got := read[wire.Recovery](r, r.post("/v1/session/totp/confirm", session.Access, "", wire.Code{Code: r.code(e.Secret)}), http.StatusOK)
 	if len(got.RecoveryCodes) != 10 || got.RecoveryCodes[0] == session.RecoveryCodes[0] {
 		t.Error("a new secret comes with new recovery codes")
 	}
 	r.clock.pass(30 * time.Second)
-	half := r.half("payer").Half
+	half := r.half().Half
 	if a := r.second(half, r.code(old)); a.code() != "session.second" {
 		t.Errorf("the old secret: got %d %s", a.status, a.body)
 	}
@@ -196,7 +196,7 @@ func (r *rig) byPasskey(half, ceremony string, credential []byte) answer {
 func TestPasskey(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	secret, session := r.enrol("payer")
+	secret, session := r.enrol()
 	r.clock.pass(time.Minute)
 	key := newAuthenticator()
 	if a := r.addPasskey(session.Access, r.code(secret), key, "https://evil.example"); a.code() != "passkey.refused" {
@@ -205,14 +205,14 @@ func TestPasskey(t *testing.T) {
 	r.clock.pass(time.Minute)
 	kept := read[wire.Passkey](r, r.addPasskey(session.Access, r.code(secret), key, origin), http.StatusOK)
 
-	half := r.half("payer")
+	half := r.half()
 	if strings.Join(half.Factors, " ") != "totp recovery passkey" {
 		t.Errorf("got factors %v", half.Factors)
 	}
 	ceremony, opts := r.ask(half.Half)
 	credential := key.get(opts, origin)
 	read[wire.Session](r, r.byPasskey(half.Half, ceremony, credential), http.StatusOK)
-	half = r.half("payer")
+	half = r.half()
 	if a := r.byPasskey(half.Half, ceremony, credential); a.code() != "passkey.refused" {
 		t.Errorf("a challenge again: got %d %s", a.status, a.body)
 	}
@@ -242,14 +242,14 @@ func TestPasskey(t *testing.T) {
 	if a := r.byPasskey(half.Half, ceremony, key.get(opts, origin)); a.code() != "session.half" {
 		t.Errorf("a late answer: got %d %s", a.status, a.body)
 	}
-	half = r.half("payer")
+	half = r.half()
 	ceremony, opts = r.ask(half.Half)
 	read[wire.Session](r, r.byPasskey(half.Half, ceremony, key.get(opts, origin)), http.StatusOK)
 
 	if a := r.send(http.MethodDelete, "/v1/session/passkeys/"+kept.ID, session.Access, "", "", nil); a.status != http.StatusNoContent {
 		t.Errorf("drop: got %d %s", a.status, a.body)
 	}
-	if a := r.post("/v1/session/passkey/challenge", "", "", wire.Half{Half: r.half("payer").Half, Device: device}); a.code() != "passkey.none" {
+	if a := r.post("/v1/session/passkey/challenge", "", "", wire.Half{Half: r.half().Half, Device: device}); a.code() != "passkey.none" {
 		t.Errorf("after it was dropped: got %d %s", a.status, a.body)
 	}
 	if a := r.post("/v1/session/passkeys/challenge", r.signIn("inspector").Access, "", map[string]string{}); a.code() != "passkey.totp_first" {

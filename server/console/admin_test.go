@@ -14,7 +14,12 @@ import (
 	"gridwatch/server/workflow"
 )
 
-type proposed struct{ ID, Kind, State, Person, By, Decider string }
+type proposed struct {
+	ID      string `json:"id"`
+	State   string `json:"state"`
+	By      string `json:"by"`
+	Decider string `json:"decider"`
+}
 
 // command asks for something under a fresh key.
 func (o *office) command(login, path string, body any) answer {

@@ -221,6 +221,19 @@ func (s *Service) AskPasskey(ctx context.Context, token, device string) (Ceremon
 	return s.ceremony(ctx, Ticket{Purpose: assertTicket, Tenant: half.Tenant, Person: half.Person, Login: half.Login, Device: half.Device}, data, options)
 }
 
+// asserted returns the credential that an answer proves, nil if it proves none.
+func (s *Service) asserted(h holder, data webauthn.SessionData, answer []byte) *webauthn.Credential {
+	parsed, err := protocol.ParseCredentialRequestResponseBytes(answer)
+	if err != nil {
+		return nil
+	}
+	credential, err := s.Passkeys.ValidateLogin(h, data, parsed)
+	if err != nil || credential.Authenticator.CloneWarning {
+		return nil
+	}
+	return credential
+}
+
 // ByPasskey ends a sign-in by an authenticator's answer. A counter that did not
 // grow tells of a copied key and is refused. Wrong answers count as wrong codes do.
 func (s *Service) ByPasskey(ctx context.Context, token, device, ceremony string, answer []byte) (Session, error) {
@@ -242,21 +255,17 @@ func (s *Service) ByPasskey(ctx context.Context, token, device, ceremony string,
 	if err != nil {
 		return Session{}, err
 	}
-	parsed, parseErr := protocol.ParseCredentialRequestResponseBytes(answer)
 	_, err = s.try(ctx, half.Tenant, half.Login, errSecond, func(a *Account) (bool, error) {
 		if !a.Factors.inForce() {
 			return false, errHalf()
-		}
-		if parseErr != nil {
-			return false, nil
 		}
 		h, err := s.holder(p, a)
 		if err != nil {
 			return false, err
 		}
-		credential, err := s.Passkeys.ValidateLogin(h, data, parsed)
-		if err != nil || credential.Authenticator.CloneWarning {
-			return false, nil //nolint:nilerr // a wrong answer, whatever is wrong with it
+		credential := s.asserted(h, data, answer)
+		if credential == nil {
+			return false, nil
 		}
 		at := slices.IndexFunc(a.Factors.Passkeys, func(k Passkey) bool { return k.ID == digestOf(string(credential.ID)) })
 		if at < 0 {
