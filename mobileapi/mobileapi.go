@@ -44,6 +44,7 @@ func Routes(d Deps) []web.Route {
 		{Method: post, Path: "/v1/public/:tenant/reports", Action: casefile.ReportSubmit, Command: true, Stream: true, MaxBody: maxForm, Handle: c.Submit},
 		{Method: post, Path: "/v1/receipt/session", Action: casefile.ReceiptOpen, Body: "receipt-session", Handle: c.OpenReceipt},
 		{Method: get, Path: "/v1/receipt", Action: casefile.ReceiptRead, Handle: c.Receipt},
+		{Method: get, Path: "/v1/receipt/proofs", Action: casefile.ReceiptRead, Handle: c.Proofs},
 		{Method: post, Path: "/v1/receipt/exchange", Action: casefile.ReceiptOpen, Body: "receipt-exchange", Command: true, Handle: c.Exchange},
 		{Method: del, Path: "/v1/receipt/session", Action: casefile.ReceiptRead, Handle: c.Leave},
 		{Method: get, Path: "/v1/receipt/messages", Action: casefile.ReceiptRead, Handle: c.Messages},
@@ -55,6 +56,8 @@ func Routes(d Deps) []web.Route {
 		{Method: post, Path: "/v1/receipt/award/claim", Action: casefile.AwardClaim, Command: true, Handle: c.ClaimAward},
 		{Method: post, Path: "/v1/receipt/award/claim-by-code", Action: casefile.AwardClaim, Body: "receipt-claim", Command: true, Handle: c.ClaimByCode},
 		{Method: post, Path: "/v1/receipt/closing", Action: casefile.ReceiptWrite, Body: "receipt-closing", Command: true, Handle: c.Close},
+		{Method: get, Path: "/v1/log/checkpoint", Action: casefile.LogRead, Handle: c.Checkpoint},
+		{Method: get, Path: "/v1/log/tiles/:level/:index", Action: casefile.LogRead, Handle: c.Tile},
 
 		{Method: post, Path: "/v1/office/calls", Action: casefile.CallTake, Body: "report-submit", MaxBody: maxCall, Command: true, Handle: l.Take},
 

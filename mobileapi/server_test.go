@@ -96,6 +96,7 @@ func start(t *testing.T) *rig {
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger,
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}),
 		Passkeys: must(workflow.NewPasskeys(origin)), Keyring: keyring, Hasher: hasher, Now: r.clock.now, Random: rand.Reader, Log: log,
+		Audit: storetest.NewLog(t, store.Audit, "test", 0),
 	})
 	custody := storetest.NewCustody(t, "county")
 	importer := workflow.Import{Store: store.Loader, Directory: store.Directory, Hasher: hasher}

@@ -23,6 +23,7 @@ import (
 	"gridwatch/notify/fcm"
 	"gridwatch/notify/outbox"
 	"gridwatch/schemas/catalog/schemes"
+	"gridwatch/server/audit"
 	"gridwatch/server/config"
 	"gridwatch/server/console"
 	"gridwatch/server/mongostore"
@@ -47,6 +48,7 @@ type App struct {
 	store   *mongostore.Store
 	objects *blob.Store
 	service *workflow.Service
+	audit   *audit.Log
 	relay   *workflow.Relay
 	sender  *fcm.Sender    // nil when push is off
 	worker  *outbox.Worker // nil when push is off
@@ -119,13 +121,16 @@ func (a *App) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.audit, err = a.log(keyring); err != nil {
+		return err
+	}
 	deps := workflow.Deps{
 		Reports: a.store.Reports, Tasks: a.store.Tasks, Visits: a.store.Visits, Hazards: a.store.Hazards,
 		Penalties: a.store.Penalties, Awards: a.store.Awards, Openings: a.store.Openings, Rings: a.store.Rings, Envelopes: a.store.Envelopes,
 		Messages: a.store.Messages, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger,
 		Media: media.New(a.objects, a.env.Random, media.Config{Uploads: uploads}), Cleaner: scrub.New(scrub.Config{}),
-		Keyring: keyring, Hasher: a.hasher(keyring), Schemes: rules,
+		Keyring: keyring, Hasher: a.hasher(keyring), Schemes: rules, Audit: a.audit,
 		Now: a.env.Now, Random: a.env.Random, Log: a.env.Log,
 	}
 	if a.cfg.PasskeyOrigin != "" {
@@ -193,6 +198,7 @@ func (a *App) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	a.relay.Start(work)
+	a.audit.Start(work)
 	if a.worker != nil {
 		a.worker.Start(work)
 	}
@@ -204,6 +210,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	err := a.server.Serve(ctx, a.public, a.cfg.Drain)
 	a.relay.Stop()
+	a.audit.Stop()
 	if a.worker != nil {
 		a.worker.Stop()
 	}

@@ -68,6 +68,9 @@ func (c *filedCase) samples() map[string]sample {
 		"POST /v1/receipt/closing":                  {body: fixed(doc{"forfeitAward": true})},
 		"POST /v1/office/calls":                     {body: fixed(json.RawMessage(anonymousReport))},
 		"GET /v1/office/rechecks":                   {},
+		"GET /v1/receipt/proofs":                    {},
+		"GET /v1/log/checkpoint":                    {},
+		"GET /v1/log/tiles/:level/:index":           {},
 		"POST /v1/session":                          {body: fixed(signIn(someone))},
 		"POST /v1/session/refresh":                  {body: fixed(doc{"refresh": c.refresh, "device": device})},
 		"DELETE /v1/session":                        {},
@@ -273,7 +276,7 @@ func (c *filedCase) path(t *testing.T, pattern string, ids map[string]string) st
 		if !strings.HasPrefix(p, ":") {
 			continue
 		}
-		parts[i] = map[string]string{":tenant": c.tenant, ":year": c.year, ":day": "2026-03-02"}[p]
+		parts[i] = map[string]string{":tenant": c.tenant, ":year": c.year, ":day": "2026-03-02", ":level": "0", ":index": "0"}[p]
 		if parts[i] == "" {
 			parts[i] = ids[kinds()[parts[i-1]]+administered()[parts[i-1]]]
 		}

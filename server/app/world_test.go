@@ -143,7 +143,7 @@ func (w *world) engines(t *testing.T) []string {
 		"GRID_S3_URL=" + store.URL, "GRID_S3_ACCESS_KEY=" + store.AccessKey, "GRID_S3_SECRET_KEY=" + store.SecretKey,
 		"GRID_S3_BUCKET=" + blobtest.Bucket, "GRID_S3_PREFIX=" + prefix,
 		"GRID_KEYRING=" + keyring, "GRID_DEMO_DIR=" + w.dir, "GRID_LISTEN=127.0.0.1:0", "GRID_OPS_LISTEN=127.0.0.1:0",
-		"GRID_FCM=on", "GRID_FCM_PROJECT=demo", "GRID_FCM_ENDPOINT=" + w.fcmURL,
+		"GRID_LOG_HOUR=0", "GRID_FCM=on", "GRID_FCM_PROJECT=demo", "GRID_FCM_ENDPOINT=" + w.fcmURL,
 	}
 }
 

@@ -71,6 +71,7 @@ type Effect struct {
 	Budget *BudgetEffect `bson:"budget"` // an entry of the budget ledger
 	Event  *Event        `bson:"event"`  // an old event to be moved out
 	Drop   string        `bson:"drop"`   // an evidence object to be removed
+	Leaf   []byte        `bson:"leaf"`   // a salted commitment for the log
 
 	Message *Message `bson:"message"` // a message of the dialogue to be kept
 }

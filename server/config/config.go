@@ -43,6 +43,9 @@ type Config struct {
 	UploadDeadline  time.Duration `env:"GRID_UPLOAD_DEADLINE" envDefault:"10m" meaning:"time an upload or a download may take"`
 	Drain           time.Duration `env:"GRID_DRAIN" envDefault:"20s" meaning:"time given to open requests at the end; longer than the request deadline"`
 
+	LogHour  int    `env:"GRID_LOG_HOUR" envDefault:"4" meaning:"hour of the day, Asia/Shanghai, from which the log's daily checkpoint is made: 0 to 23"`
+	LogAbove string `env:"GRID_LOG_ABOVE" meaning:"verifier key of the level above, which countersigns checkpoints"`
+
 	FCM            string `env:"GRID_FCM" envDefault:"off" meaning:"push by Firebase Cloud Messaging: off or on; tasks can be pulled without it"`
 	FCMProject     string `env:"GRID_FCM_PROJECT" meaning:"project of Firebase"`
 	FCMCredentials string `env:"GRID_FCM_CREDENTIALS" meaning:"path of the service account's file"`
@@ -196,6 +199,7 @@ func (c Config) check() []error {
 		refuse(err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil, "GRID_S3_URL is http or https, without credentials in it")
 		refuse(c.S3AccessKey.Reveal() == "" || c.S3SecretKey.Reveal() == "", "GRID_S3_URL needs GRID_S3_ACCESS_KEY and GRID_S3_SECRET_KEY")
 	}
+	refuse(c.LogHour < 0 || c.LogHour > 23, "GRID_LOG_HOUR is from 0 to 23")
 	refuse(c.MongoDatabase == "", "GRID_MONGO_DATABASE is not empty")
 	refuse(c.S3Bucket == "", "GRID_S3_BUCKET is not empty")
 

@@ -15,7 +15,7 @@ import (
 var elsewhere = []casefile.Action{
 	casefile.TenantRead, casefile.ReportSubmit, casefile.ReceiptOpen, casefile.ReceiptRead, casefile.ReceiptWrite, casefile.AwardClaim,
 	casefile.CallTake,
-	casefile.SessionOpen, casefile.SessionUse, casefile.TaskWork,
+	casefile.SessionOpen, casefile.SessionUse, casefile.TaskWork, casefile.LogRead,
 }
 
 func TestRoutes(t *testing.T) {

@@ -62,6 +62,7 @@ func open(t *testing.T) *office {
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger, Schemes: must(reward.Load(schemes.Files)),
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}),
 		Keyring: keyring, Hasher: hasher, Now: time.Now, Random: rand.Reader, Log: log,
+		Audit: storetest.NewLog(t, store.Audit, "test", 0),
 	})
 	importer := workflow.Import{Store: store.Loader, Directory: store.Directory, Hasher: hasher}
 	o.check(importer.Tenant(ctx, workflow.Tenant{

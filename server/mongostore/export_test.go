@@ -28,3 +28,22 @@ func (s *Store) Explain(ctx context.Context, kind, index string, q workflow.Quer
 	text, err := bson.MarshalExtJSON(plan, false, false)
 	return string(text), err
 }
+
+// Change changes documents behind the back of everything, as who has broken in
+// would.
+func (s *Store) Change(ctx context.Context, collection, id, field string, value any) error {
+	_, err := s.db.Collection(collection).UpdateOne(ctx, bson.M{"_id": id}, bson.M{"$set": bson.M{field: value}})
+	return err
+}
+
+// Remove removes a document behind the back of everything.
+func (s *Store) Remove(ctx context.Context, collection, id string) error {
+	_, err := s.db.Collection(collection).DeleteOne(ctx, bson.M{"_id": id})
+	return err
+}
+
+// RemoveAll empties a collection behind the back of everything.
+func (s *Store) RemoveAll(ctx context.Context, collection string) error {
+	_, err := s.db.Collection(collection).DeleteMany(ctx, bson.M{})
+	return err
+}

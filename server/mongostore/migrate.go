@@ -24,6 +24,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		signInCollections,
 		rings,
 		dialogue,
+		auditCollections,
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/writeconcern"
 
 	"gridwatch/notify/outbox"
+	"gridwatch/server/audit"
 	"gridwatch/server/casefile"
 	"gridwatch/server/reward"
 	"gridwatch/server/workflow"
@@ -57,6 +58,7 @@ type Store struct {
 	Loader    workflow.Loader
 	Ledger    reward.Ledger
 	Outbox    outbox.Store
+	Audit     audit.Store
 
 	db *mongo.Database
 }
@@ -107,6 +109,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Loader:    loader{directory: d, rosters: rosters{db}},
 		Ledger:    ledger{db.Collection("ledger")},
 		Outbox:    pushes{entries: db.Collection("outbox"), slots: db.Collection("slot")},
+		Audit:     newAuditLog(db),
 		db:        db,
 	}
 }

@@ -53,6 +53,11 @@ func Run(t *testing.T, open Opener) {
 		"revisions":      revisions,
 		"ready":          ready,
 		"migrationsRace": migrations,
+		"logStore":       logStore,
+		"logHead":        logHead,
+		"logRace":        logRace,
+		"logKilled":      logKilled,
+		"logDays":        logDays,
 		"ledger":         func(t *testing.T, s *mongostore.Store) { t.Helper(); rewardtest.Exercise(t, s.Ledger) },
 	} {
 		t.Run(name, func(t *testing.T) {

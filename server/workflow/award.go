@@ -82,8 +82,10 @@ func (s *Service) DraftAward(ctx context.Context, call Call, in AwardDraft) (cas
 			if !result.Eligible {
 				e.To, e.Code = casefile.AwardNotEligible, a.Reason
 			}
-			a.Calculation, err = sealJSON(key, result, calculationAD(a.ID))
-			return nil, err
+			if a.Calculation, err = sealJSON(key, result, calculationAD(a.ID)); err != nil {
+				return nil, err
+			}
+			return s.logged(ctx, a.Report, &a.Head, casefile.AwardMoves, *e, nil)
 		})
 }
 
@@ -178,7 +180,11 @@ func (s *Service) onAward(
 	return change(ctx, s, call, s.Awards, casefile.AwardMoves, id, action,
 		func(a *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
 			e.Command = command
-			return do(a, e)
+			effects, err := do(a, e)
+			if err != nil {
+				return nil, err
+			}
+			return s.logged(ctx, a.Report, &a.Head, casefile.AwardMoves, *e, effects)
 		})
 }
 

@@ -43,7 +43,7 @@ func (s *Service) AskOpening(ctx context.Context, call Call, in OpeningRequest) 
 				Head: o.Head, Report: a.Report, Area: a.Area, Award: a.ID, Purpose: in.Purpose, Basis: in.Basis,
 				Expires: e.At.Add(time.Duration(in.Hours) * time.Hour), Requester: call.Actor.Person,
 			}
-			return nil, nil
+			return s.logged(ctx, o.Report, &o.Head, casefile.OpeningMoves, *e, nil)
 		})
 }
 
@@ -64,7 +64,11 @@ func (s *Service) onOpening(
 			if command != "deny" && slices.Contains(others, call.Actor.Person) {
 				return nil, fault.New(fault.Conflict, "opening.second_person", "requester and the officers of both rings are three different persons")
 			}
-			return do(o, e)
+			effects, err := do(o, e)
+			if err != nil {
+				return nil, err
+			}
+			return s.logged(ctx, o.Report, &o.Head, casefile.OpeningMoves, *e, effects)
 		})
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.Conflict:

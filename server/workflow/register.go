@@ -243,9 +243,10 @@ func (s *Service) newReport(
 	if r.Behind.Claim, err = s.claimLock(ctx, stage.key, id, in.Password); err != nil {
 		return nil, err
 	}
-	return r, r.Record(casefile.ReportMoves, casefile.Event{
-		At: now, Command: "register", To: casefile.ReportReceived, By: string(casefile.ReceiptHolder),
-	})
+	e := casefile.Event{At: now, Command: "register", To: casefile.ReportReceived, By: string(casefile.ReceiptHolder)}
+	kind, _ := casefile.ReportMoves.LeafKind(e.Command, e.To)
+	leaf := leafOf(r, salt, kind, id, r.Seq+1, now).Data()
+	return r, r.Record(casefile.ReportMoves, e, casefile.Effect{Leaf: leaf})
 }
 
 // locate puts the two places where they belong: the target in the record, the

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"gridwatch/server/audit"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/reward"
@@ -134,6 +135,8 @@ func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error
 		})
 	case e.Event != nil:
 		return s.Pending.Archive(ctx, w.Kind, w.Head.ID, *e.Event)
+	case e.Leaf != nil:
+		return s.Audit.Store.Add(ctx, []audit.Leaf{{ID: leafID(w.Head.ID, e.Seq), Data: e.Leaf, Index: audit.Unplaced}})
 	case e.Budget != nil:
 		return s.budget(ctx, w, e)
 	case e.Follow != nil:

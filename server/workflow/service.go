@@ -18,6 +18,7 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/scrub"
+	"gridwatch/server/audit"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/grid"
@@ -65,6 +66,7 @@ type Deps struct {
 	Rosters   Rosters
 	Ledger    reward.Ledger
 	Pushes    Pushes // nil when push is off: the pull list is enough
+	Audit     *audit.Log
 
 	Media    *media.Ingest
 	Cleaner  *scrub.Cleaner

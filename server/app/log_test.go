@@ -1,0 +1,325 @@
+package app_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/sumdb/note"
+
+	"gridwatch/mobileapi/wire"
+	"gridwatch/server/app"
+	"gridwatch/server/app/apiclient"
+	"gridwatch/server/app/demo"
+	"gridwatch/server/audit"
+	"gridwatch/server/vault"
+)
+
+// command runs a command of the program on the world's engines.
+func (w *world) command(t *testing.T, above string, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	system := app.System{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Now: time.Now, Random: rand.Reader}
+	err := app.Command(t.Context(), args, append(slices.Clone(w.settings), "GRID_LOG_ABOVE="+above), system)
+	return out.String(), err
+}
+
+// keyring is the program's.
+func (w *world) keyring(t *testing.T) *vault.Keyring {
+	t.Helper()
+	for _, s := range w.settings {
+		if path, ok := strings.CutPrefix(s, "GRID_KEYRING="); ok {
+			k, err := vault.Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return k
+		}
+	}
+	t.Fatal("no keyring")
+	return nil
+}
+
+// logKey is the verifier key of the world's log, and its signer.
+func (w *world) logKey(t *testing.T) (string, note.Signer) {
+	t.Helper()
+	k := w.keyring(t)
+	key, err := audit.VerifierKey(k.LogKeys()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := audit.NewSigner(k.LogKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, signer
+}
+
+// tomorrow makes the checkpoint of a later day.
+func (w *world) tomorrow(t *testing.T, days int) {
+	t.Helper()
+	_, signer := w.logKey(t)
+	l := audit.New(audit.Config{
+		Store: w.store.Audit, Signer: signer, Owner: "tomorrow", Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return time.Now().AddDate(0, 0, days) },
+	})
+	if err := l.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// proofs are what the reporter's own address gives.
+func proofs(t *testing.T, receipt apiclient.Client) (audit.Proofs, []byte) {
+	t.Helper()
+	var got audit.Proofs
+	a, err := receipt.Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: "/v1/receipt/proofs"}, &got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got, a.Body
+}
+
+func save(t *testing.T, name string, text []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestProofsBehindTheReceipt follows a case into the log: what the reporter is
+// shown can be checked by anybody with a checkpoint, and by nobody without the
+// salts. The server's own account of it cannot be changed unseen.
+func TestProofsBehindTheReceipt(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	c := prepare(t, w, demo.Tenant)
+	key, signer := w.logKey(t)
+
+	waiting, _ := proofs(t, c.receipt)
+	for _, p := range waiting.Proofs {
+		if p.Index == nil && p.Pending <= p.Day {
+			t.Errorf("got %+v, want the day of a later checkpoint", p)
+		}
+	}
+	comesTrue(t, func() bool { // the relay has brought every leaf
+		due, err := w.store.Pending.Due(t.Context(), time.Now().Add(time.Hour), 1)
+		return err == nil && len(due) == 0
+	})
+	w.tomorrow(t, 1)
+	got, file := proofs(t, c.receipt)
+	var kinds []string
+	for _, p := range got.Proofs {
+		kinds = append(kinds, p.Kind)
+		if p.Index == nil {
+			t.Errorf("%s is not in the log", p.Kind)
+		}
+	}
+	want := []string{
+		"report.register.RECEIVED", "opening.ask.ASKED", "opening.key.KEYED", "opening.peel.PEELED",
+		"award.draft.DRAFT", "award.approve.WAITING_BUDGET", "award.notify.NOTIFIED",
+	}
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		t.Error(diff)
+	}
+	var newest wire.Checkpoint
+	if _, err := w.anyone().Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: "/v1/log/checkpoint"}, &newest); err != nil {
+		t.Fatal(err)
+	}
+	checkpoint := save(t, "checkpoint", []byte(newest.Note))
+	offline := func(proof []byte, checkpoint, key string) error {
+		_, err := w.command(t, "", "log", "verify", "--proof", save(t, "proofs", proof), "--checkpoint", checkpoint, "--key", key)
+		return err
+	}
+	if err := offline(file, checkpoint, key); err != nil {
+		t.Error(err)
+	}
+	changed := func(change func(*audit.Proofs)) []byte {
+		var p audit.Proofs
+		if err := json.Unmarshal(file, &p); err != nil {
+			t.Fatal(err)
+		}
+		change(&p)
+		text, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	other, _, err := note.GenerateKey(rand.Reader, audit.Origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := note.NewSigner(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string]error{
+		"another kind":   offline(changed(func(p *audit.Proofs) { p.Proofs[1].Kind = "opening.deny.DENIED" }), checkpoint, key),
+		"another day":    offline(changed(func(p *audit.Proofs) { p.Proofs[0].Day = "2026-01-01" }), checkpoint, key),
+		"another salt":   offline(changed(func(p *audit.Proofs) { p.Proofs[0].Salt[0] ^= 1 }), checkpoint, key),
+		"another place":  offline(changed(func(p *audit.Proofs) { *p.Proofs[0].Index ^= 1 }), checkpoint, key),
+		"a path cut":     offline(changed(func(p *audit.Proofs) { p.Proofs[0].Path = p.Proofs[0].Path[1:] }), checkpoint, key),
+		"another size":   offline(changed(func(p *audit.Proofs) { p.Size += 256 }), checkpoint, key),
+		"a late leaf":    offline(changed(func(p *audit.Proofs) { p.Proofs[0].Index, p.Proofs[0].Pending = nil, p.Proofs[0].Day }), checkpoint, key),
+		"no proofs":      offline([]byte("nothing"), checkpoint, key),
+		"no key":         offline(file, checkpoint, ""),
+		"not its signer": offline(file, save(t, "forged", resigned(t, newest.Note, "", "", stranger)), key),
+	} {
+		if bad == nil {
+			t.Errorf("%s was taken for a proof", name)
+		}
+	}
+
+	w.countersigned(t, checkpoint, key)
+	w.held(t, checkpoint, key)
+	forked := save(t, "forked", resigned(t, newest.Note, "A", "B", signer))
+	for name, args := range map[string][]string{"store": {"log", "verify", "--checkpoint", forked}, "url": {"log", "verify", "--url", w.base, "--key", key, "--checkpoint", forked}} {
+		if out, err := w.command(t, "", args...); err == nil || !strings.Contains(out, "has another root than the log: changed or forked since") {
+			t.Errorf("%s: a forked log was not named: %s, %v", name, out, err)
+		}
+	}
+}
+
+// resigned is a checkpoint whose root begins with another letter, signed by another.
+func resigned(t *testing.T, text, from, to string, by note.Signer) []byte {
+	t.Helper()
+	body, _, _ := strings.Cut(text, "\n\n")
+	lines := strings.Split(body, "\n")
+	if from != "" {
+		first := to
+		if strings.HasPrefix(lines[2], to) {
+			first = from
+		}
+		lines[2] = first + lines[2][1:]
+	}
+	signed, err := note.Sign(&note.Note{Text: strings.Join(lines, "\n") + "\n"}, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// held verifies the world's log in every way.
+func (w *world) held(t *testing.T, checkpoint, key string) {
+	t.Helper()
+	for name, args := range map[string][]string{
+		"store": {"log", "verify"}, "store and a kept one": {"log", "verify", "--checkpoint", checkpoint},
+		"url": {"log", "verify", "--url", w.base, "--key", key, "--checkpoint", checkpoint},
+	} {
+		if out, err := w.command(t, "", args...); err != nil || !strings.Contains(out, "signed by "+audit.Origin) || strings.Contains(out, "FAULT") {
+			t.Errorf("%s: got %s, %v", name, out, err)
+		}
+	}
+	if _, err := w.command(t, "", "log", "verify", "--url", w.base); err == nil {
+		t.Error("a log was verified without a key")
+	}
+}
+
+// countersigned lets the level above look at the log and sign, and the server
+// keep what it signed.
+func (w *world) countersigned(t *testing.T, checkpoint, key string) {
+	t.Helper()
+	private := filepath.Join(t.TempDir(), "above.key")
+	above, err := w.command(t, "", "log", "keygen", "city-level", private)
+	if above = strings.TrimSpace(above); err != nil || above == "" {
+		t.Fatal(above, err)
+	}
+	if _, err := w.command(t, "", "log", "keygen", "city-level", private); err == nil {
+		t.Error("a key was overwritten")
+	}
+	out, err := w.command(t, "", "log", "countersign", "--signer", private, "--key", key, "--checkpoint", checkpoint, w.base)
+	if err != nil {
+		t.Fatal(out, err)
+	}
+	signed := save(t, "countersigned", []byte(out[strings.LastIndex(out, audit.Origin+"\n"):]))
+	if _, err := w.command(t, "", "log", "accept", signed); err == nil {
+		t.Error("the signature of an unknown level above was kept")
+	}
+	if out, err := w.command(t, above, "log", "accept", signed); err != nil {
+		t.Fatal(out, err)
+	}
+	both := "signed by " + audit.Origin + ", city-level"
+	for name, args := range map[string][]string{"store": {"log", "verify"}, "url": {"log", "verify", "--url", w.base, "--key", key, "--above", above}} {
+		if out, err := w.command(t, above, args...); err != nil || !strings.Contains(out, both) {
+			t.Errorf("%s: got %s, %v, want both signatures", name, out, err)
+		}
+	}
+}
+
+// comesTrue waits until something holds.
+func comesTrue(t *testing.T, holds func() bool) {
+	t.Helper()
+	tick, end := time.NewTicker(100*time.Millisecond), time.NewTimer(time.Minute)
+	defer tick.Stop()
+	defer end.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-end.C:
+			t.Fatal("it does not come true within a minute")
+		}
+	}
+}
+
+// TestNothingPublicBeforeTheDay looks at what is public while leaves wait.
+func TestNothingPublicBeforeTheDay(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	comesTrue(t, func() bool {
+		c, err := w.store.Audit.Latest(t.Context())
+		return err == nil && c.Size == 256
+	})
+	var made struct{ Code, Statement string }
+	for range 3 {
+		_, err := w.anyone().Do(t.Context(), apiclient.Call{
+			Method: http.MethodPost, Path: "/v1/public/" + demo.Tenant + "/reports", Key: freshKey(), Form: new(filedCase).anonymous(),
+		}, &made)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	comesTrue(t, func() bool {
+		h, err := w.store.Audit.Head(t.Context())
+		return err == nil && h.Size == 259
+	})
+	for path, want := range map[string]int{
+		"0/0": 200, "0/1": 404, "1/0": 404, "0/-1": 404, "-1/0": 404, "9/0": 404, "0/99999999999999999999": 404, "x/y": 404,
+	} {
+		a, _ := w.anyone().Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: "/v1/log/tiles/" + path}, nil)
+		if a.Status != want {
+			t.Errorf("tile %s: got %d, want %d", path, a.Status, want)
+		}
+	}
+	a, err := w.anyone().Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: "/v1/log/checkpoint"}, nil)
+	if err != nil || !strings.Contains(string(a.Body), `\n256\n`) {
+		t.Errorf("got %s, %v, want the padded size", a.Body, err)
+	}
+
+	var session struct{ Token string }
+	_, err = w.anyone().Do(t.Context(), apiclient.Call{Method: http.MethodPost, Path: "/v1/receipt/session", Body: doc{"code": made.Code}}, &session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receipt := w.anyone()
+	receipt.Token = session.Token
+	if got, _ := proofs(t, receipt); len(got.Proofs) != 1 || got.Proofs[0].Index != nil || got.Proofs[0].Pending <= got.Proofs[0].Day {
+		t.Errorf("got %+v, want a leaf that waits for the next day", got)
+	}
+	w.tomorrow(t, 1)
+	got, _ := proofs(t, receipt)
+	registered, err := vault.VerifyStatement(made.Statement, w.keyring(t).StatementKeys())
+	if err != nil || len(got.Proofs) != 1 || got.Proofs[0].Index == nil || registered.Commitment != got.Proofs[0].Commitment || registered.Day != got.Proofs[0].Day {
+		t.Errorf("got %+v for the statement %+v, %v", got, registered, err)
+	}
+}

@@ -1,0 +1,17 @@
+package casefile
+
+import "slices"
+
+// logged are the moves that enter the log (存证), by the noun of their table:
+// what concerns the reporter and must not be undone unseen (confidentiality 11).
+var logged = map[string][]Command{
+	"report":  {"register"},
+	"opening": {"ask", "key", "peel", "deny", "finish"},
+	"award":   {"draft", "approve", "notify", "paid", "adjust"},
+}
+
+// LeafKind returns what the log calls a move to a state, and whether the move
+// enters the log at all.
+func (t Table) LeafKind(command Command, to State) (string, bool) {
+	return t.Noun + "." + string(command) + "." + string(to), slices.Contains(logged[t.Noun], command)
+}
