@@ -15,7 +15,7 @@ type Credentials struct {
 	Tenant, Login, Password string
 	Device                  string // names the machine or phone the session belongs to
 	// Codes returns codes of the second factor to try in turn, by the server's
-	// clock; nil if there is none. A code that was used before is refused.
+	// clock, the newest last; nil if there is none. A code is right once.
 	Codes func(at time.Time) ([]string, error)
 }
 
@@ -41,8 +41,8 @@ func TOTP(secret string) func(time.Time) ([]string, error) {
 	}
 }
 
-// SignIn returns a copy of c that asks as a member of staff. If all codes of
-// the minute were used, it waits for the next.
+// SignIn returns a copy of c that asks as a member of staff. If all of several
+// codes were used, it waits for the next.
 func (c Client) SignIn(ctx context.Context, in Credentials) (Client, error) {
 	var out struct {
 		Access string `json:"access"`
@@ -62,8 +62,12 @@ func (c Client) SignIn(ctx context.Context, in Credentials) (Client, error) {
 	if err != nil {
 		return c, fmt.Errorf("read the server's time: %w", err)
 	}
-	signed, err := c.second(ctx, in, out.Half, at)
-	if CodeOf(err) != wrongCode {
+	codes, err := in.Codes(at)
+	if err != nil {
+		return c, err
+	}
+	signed, err := c.second(ctx, in.Device, out.Half, codes)
+	if CodeOf(err) != wrongCode || len(codes) == 1 {
 		return signed, err
 	}
 	next := time.NewTimer(step)
@@ -73,23 +77,23 @@ func (c Client) SignIn(ctx context.Context, in Credentials) (Client, error) {
 		return c, ctx.Err()
 	case <-next.C:
 	}
-	return c.second(ctx, in, out.Half, at.Add(step))
+	if codes, err = in.Codes(at.Add(step)); err != nil {
+		return c, err
+	}
+	return c.second(ctx, in.Device, out.Half, codes[len(codes)-1:]) // the newest: a wrong one more would make the account wait
 }
 
 const wrongCode = "session.second"
 
-// second tries the codes of a time.
-func (c Client) second(ctx context.Context, in Credentials, half string, at time.Time) (Client, error) {
-	codes, err := in.Codes(at)
-	if err != nil {
-		return c, err
-	}
+// second tries codes in turn.
+func (c Client) second(ctx context.Context, device, half string, codes []string) (Client, error) {
+	var err error
 	for _, code := range codes {
 		var out struct {
 			Access string `json:"access"`
 		}
 		_, err = c.Do(ctx, Call{Method: http.MethodPost, Path: "/v1/session/second", Body: map[string]string{
-			"half": half, "device": in.Device, "code": code,
+			"half": half, "device": device, "code": code,
 		}}, &out)
 		if CodeOf(err) != wrongCode {
 			c.Token = out.Access
