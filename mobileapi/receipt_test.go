@@ -287,8 +287,11 @@ func TestClose(t *testing.T) {
 	h.check(err)
 
 	asked := h.submit(report())
-	asked.notified()
+	award = asked.notified()
 	asked.twice("/v1/receipt/award/claim", nil, nil)
+	if a := must(h.service.Awards.Get(t.Context(), "county", award)); a.AskedAt.In(workflow.Shanghai()).Format(time.TimeOnly) != "00:00:00" {
+		t.Errorf("got the time %s", a.AskedAt)
+	}
 	asked.twice(path, wire.Close{}, nil) // what was asked for is not lost
 }
 
