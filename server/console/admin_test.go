@@ -245,3 +245,39 @@ func TestTies(t *testing.T) {
 		t.Errorf("got %+v, want the tie", ties)
 	}
 }
+
+// A lost phone: two administrators let the person enrol anew.
+func TestForgetFactors(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	const secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	o.check(workflow.Enrol(t.Context(), o.service.Accounts, o.service.Keyring, rand.Reader, "county", "payer", secret))
+	in := workflow.Credentials{Tenant: "county", Login: "payer", Password: password, Device: "a device"}
+	if s := must(o.service.SignIn(t.Context(), in)); s.Half == nil {
+		t.Fatal("a password alone signs in")
+	}
+	o.confirm("admin2", o.propose("admin1", people+"payer/forget-factors", nil))
+	if s := must(o.service.SignIn(t.Context(), in)); s.Half != nil {
+		t.Errorf("got %v, want a session", s.Half.Factors)
+	}
+	o.refused(o.ask(http.MethodGet, "payer", o.budget(), nil, nil), http.StatusUnauthorized, "session.invalid")
+}
+
+// What was confirmed and not carried out, because a process ended between, is
+// carried out by whoever comes next.
+func TestDecisionOutlivesItsProcess(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ctx := t.Context()
+	r := must(o.service.Rosters.Roster(ctx, "county"))
+	was := r.Version
+	r.Version++
+	r.Proposals = append(r.Proposals, workflow.Proposal{
+		ID: "p", Kind: workflow.Disable, State: workflow.ProposalConfirmed, Person: "payer", By: "admin1", Decider: "admin2", Revision: r.Version,
+	})
+	o.check(o.service.Rosters.TurnRoster(ctx, "county", r, nil, was))
+	if got := get[struct{ Items []proposed }](o, "admin3", "/v1/office/proposals").Items; len(got) != 1 || got[0].State != "DONE" {
+		t.Errorf("got %+v, want it done", got)
+	}
+	o.refused(o.ask(http.MethodGet, "payer", o.budget(), nil, nil), http.StatusUnauthorized, "session.invalid")
+}
