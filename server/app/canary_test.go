@@ -378,8 +378,11 @@ func (w *world) haystacks(t *testing.T, wire *tap) []haystack {
 		t.Fatal(err)
 	}
 	hay := []haystack{
-		{"the database", database.Bytes(), nil}, {"the object store", objects.Bytes(), nil}, {"the metrics", metrics.Body, nil},
-		{"the pushes", pushes.Bytes(), []string{phone}}, {"the log", []byte(w.logs.String()), nil},
+		{"the database", database.Bytes(), nil},
+		{"the object store", objects.Bytes(), nil},
+		{"the metrics", metrics.Body, nil},
+		{"the pushes", pushes.Bytes(), []string{phone}},
+		{"the log", []byte(w.logs.String()), nil},
 		{"the temporary files", folder(t, os.TempDir(), w.dir), nil},
 	}
 	prefix := ""

@@ -156,6 +156,7 @@ func (s *storm) report(t *testing.T) {
 
 // command carries out a command under one key, however often it is sent.
 func (s *storm) command(t *testing.T, c apiclient.Client, path string, body any) (casefile.Outcome, bool) {
+	t.Helper()
 	var out casefile.Outcome
 	key, err := vault.NewID(crand.Reader)
 	if err != nil {
@@ -172,6 +173,7 @@ func (s *storm) command(t *testing.T, c apiclient.Client, path string, body any)
 // work takes those reports from the queue that are a clerk's own, and gives
 // each to the inspector.
 func (s *storm) work(t *testing.T, desk apiclient.Client, own func(id string) bool) {
+	t.Helper()
 	place := s.inspected(t)
 	persons := []string{demo.Tenant + "-inspector1"}
 	for {
@@ -227,6 +229,7 @@ func (s *storm) work(t *testing.T, desk apiclient.Client, own func(id string) bo
 
 // inspected is a place in a grid of 五棵树镇, which inspector1 looks after.
 func (w *world) inspected(t *testing.T) map[string]any {
+	t.Helper()
 	grids, err := w.store.Directory.Grids(t.Context(), demo.Tenant)
 	if err != nil {
 		t.Error(err)

@@ -238,13 +238,14 @@ func Check(keys []*RingKey, envelope []byte, innerDigest string) (Result, error)
 		return "", err
 	}
 	inner, err := decrypt(envelope, by...)
-	switch {
-	case err != nil:
+	if err != nil {
 		return ResultUnreadable, nil //nolint:nilerr // that is the finding
-	case !same(digest(inner), innerDigest):
+	}
+	if !same(digest(inner), innerDigest) {
 		return ResultSwapped, nil
-	case checkSealed(inner, "", 1, func(class int) int { return ageLength(1, identityClass<<class) }) != nil:
-		return ResultUnreadable, nil
+	}
+	if err := checkSealed(inner, "", 1, func(class int) int { return ageLength(1, identityClass<<class) }); err != nil {
+		return ResultUnreadable, nil //nolint:nilerr // that is the finding
 	}
 	return ResultOpened, nil
 }

@@ -219,4 +219,3 @@ func (o *opening) noticed(person, code string) {
 		o.t.Errorf("got %+v on the record, want the refusal %s of %s", last, code, person)
 	}
 }
-

@@ -82,7 +82,7 @@ func enrolAdmit(ctx context.Context, o options, env Env) error {
 	if err != nil {
 		return err
 	}
-	made, err := s.options.admit(env, key, held, s.rings.Tenant, s.ring)
+	made, err := s.admit(env, key, held, s.rings.Tenant, s.ring)
 	if err != nil {
 		return err
 	}
