@@ -82,6 +82,7 @@ func TestEveryAcknowledgedReportOutlivesKills(t *testing.T) {
 	t.Log(strings.TrimSpace(sweep.out.String()))
 	s.checkOwned(t, s.reports(t))
 	s.checkReports(t)
+	s.checkLog(t)
 }
 
 // kill kills the server at moments drawn from a seed, each time after it

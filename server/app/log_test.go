@@ -323,3 +323,27 @@ func TestNothingPublicBeforeTheDay(t *testing.T) {
 		t.Errorf("got %+v for the statement %+v, %v", got, registered, err)
 	}
 }
+
+// checkLog looks at the log of a server that was killed again and again: it is
+// whole, and holds every registration.
+func (s *storm) checkLog(t *testing.T) {
+	t.Helper()
+	key, _ := s.logKey(t)
+	known, err := audit.Verifiers(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reports := s.reports(t)
+	comesTrue(t, func() bool {
+		for _, r := range reports {
+			if leaf, err := s.store.Audit.Leaf(t.Context(), r.ID+":1"); err != nil || leaf.Index == audit.Unplaced {
+				return false
+			}
+		}
+		return true
+	})
+	found, err := audit.VerifyStore(t.Context(), s.store.Audit, known)
+	if err != nil || len(found.Faults) > 0 || len(found.Checkpoints) != 1 {
+		t.Errorf("got %d checkpoints, %v, %v", len(found.Checkpoints), found.Faults, err)
+	}
+}

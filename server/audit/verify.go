@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -189,11 +190,11 @@ func (r *Report) roots(built map[int64]tlog.Hash) {
 // VerifyStore rebuilds the whole log from the store and compares every tile,
 // every leaf, the head and every checkpoint. Old are checkpoints kept elsewhere.
 func VerifyStore(ctx context.Context, s Store, known note.Verifiers, old ...Signed) (Report, error) {
-	h, err := s.Head(ctx)
+	kept, err := s.Checkpoints(ctx) // before the head, which goes on meanwhile
 	if err != nil {
 		return Report{}, err
 	}
-	kept, err := s.Checkpoints(ctx)
+	h, err := s.Head(ctx)
 	if err != nil {
 		return Report{}, err
 	}
@@ -236,18 +237,49 @@ func (v verification) run(ctx context.Context) (map[int64]tlog.Hash, error) {
 	return r.roots, err
 }
 
-// tile reads a tile: what the head carries stands for what is not written yet.
+// tile reads a tile. The right edge is that of the head, however far the log
+// has gone on; what the head has filled may not be written yet.
 func (v verification) tile(ctx context.Context, id string) ([]byte, error) {
+	i := slices.IndexFunc(v.head.Tiles, func(t Tile) bool { return t.ID == id })
+	if i >= 0 && len(v.head.Tiles[i].Hashes) < tileBytes {
+		return v.head.Tiles[i].Hashes, nil
+	}
 	found, err := v.store.Tiles(ctx, []string{id})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) > 0:
+		return found[0].Hashes, nil
+	case i >= 0:
+		return v.head.Tiles[i].Hashes, nil
+	}
+	return nil, nil
+}
+
+// placed lists leaves of the log in order. Those of the last batch may not know
+// their index yet.
+func (v verification) placed(ctx context.Context, first int64, w int) ([]Leaf, error) {
+	leaves, err := v.store.Placed(ctx, first, w)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range append(found, v.head.Tiles...) {
-		if t.ID == id {
-			return t.Hashes, nil
+	for i, id := range v.head.Batch {
+		at := v.head.Size - int64(len(v.head.Batch)) + int64(i)
+		if at < first || at >= first+int64(w) || slices.ContainsFunc(leaves, func(l Leaf) bool { return l.ID == id }) {
+			continue
+		}
+		leaf, err := v.store.Leaf(ctx, id)
+		switch {
+		case errors.Is(err, ErrNone):
+		case err != nil:
+			return nil, err
+		case leaf.Index == Unplaced || leaf.Index == at:
+			leaf.Index = at
+			leaves = append(leaves, leaf)
 		}
 	}
-	return nil, nil
+	slices.SortStableFunc(leaves, func(a, b Leaf) int { return cmp.Compare(a.Index, b.Index) })
+	return leaves, nil
 }
 
 // lowest compares a tile of the lowest level with its leaves. What the leaves
@@ -258,7 +290,7 @@ func (v verification) lowest(ctx context.Context, index int64, w int) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	leaves, err := v.store.Placed(ctx, first, w)
+	leaves, err := v.placed(ctx, first, w)
 	if err != nil {
 		return nil, err
 	}

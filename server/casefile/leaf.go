@@ -6,7 +6,7 @@ import "slices"
 // what concerns the reporter and must not be undone unseen (confidentiality 11).
 var logged = map[string][]Command{
 	"report":  {"register"},
-	"opening": {"ask", "key", "peel", "deny", "finish"},
+	"opening": {"ask", "key", "peel", "deny", "finish", "refused"},
 	"award":   {"draft", "approve", "notify", "paid", "adjust"},
 }
 

@@ -88,7 +88,9 @@ func (s *Service) noteRefusal(ctx context.Context, actor casefile.Actor, id stri
 		}
 		_, err = move(ctx, s, o, s.Openings, casefile.OpeningMoves, casefile.Event{
 			At: s.now(), Command: "refused", By: actor.Name(), Code: fault.CodeOf(refusal),
-		}, func(*casefile.Opening, *casefile.Event) ([]casefile.Effect, error) { return nil, nil })
+		}, func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
+			return s.logged(ctx, o.Report, &o.Head, casefile.OpeningMoves, *e, nil)
+		})
 		if fault.CodeOf(err) != "record.stale" {
 			return err
 		}
