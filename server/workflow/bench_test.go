@@ -51,7 +51,8 @@ func newBench(t *testing.T) *bench {
 	clock := func() time.Time { return b.now }
 	b.s = workflow.New(workflow.Deps{
 		Reports: b.store.Reports, Awards: b.store.Awards, Openings: b.store.Openings, Rings: b.store.Rings,
-		Envelopes: b.store.Envelopes, Pending: b.store.Pending, Directory: b.store.Directory,
+		Envelopes: b.store.Envelopes, Messages: b.store.Messages, Pending: b.store.Pending, Directory: b.store.Directory,
+		Audit: storetest.NewLog(t, b.store.Audit, "test", 0),
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Keyring: keyring,
 		Now: clock, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
@@ -59,6 +60,7 @@ func newBench(t *testing.T) *bench {
 		ID: "county", Name: "demo county", Area: county, Root: b.custody.Root.Public(), Keys: b.custody.List,
 		Policy: workflow.Policy{
 			DecideDays: 15, ConcludeDays: 60, TaskHours: 72, PayDays: 15, RepeatHours: 72, OpeningHours: 48, MaxItems: 3,
+			ServiceDays: 30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6,
 		},
 	}))
 	b.ok(b.store.Loader.PutGrids(t.Context(), "county", nil))
