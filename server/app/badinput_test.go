@@ -276,7 +276,9 @@ func (w *world) settled(t *testing.T) []string {
 	waitFor(t, "the workers to come to rest", func() bool {
 		was := last
 		last = w.kept(t)
-		return slices.Equal(was, last) && !slices.ContainsFunc(last, func(line string) bool { return strings.Contains(line, "next_effect_at") })
+		return slices.Equal(was, last) && !slices.ContainsFunc(last, func(line string) bool {
+			return strings.Contains(line, "next_effect_at") || strings.HasPrefix(line, "outbox ")
+		})
 	})
 	return last
 }
