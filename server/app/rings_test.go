@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -240,6 +241,31 @@ func TestRingsLive(t *testing.T) {
 		t.Errorf("by the recovery key: got %s", got)
 	}
 	k.spoiled()
+}
+
+// The example client, which shares no code with us, verifies the list of keys
+// and seals a report that ring B can peel; with another fingerprint it sends none.
+func TestExampleClient(t *testing.T) {
+	t.Parallel()
+	k := &keepers{world: start(t), t: t, dir: t.TempDir()}
+	root, err := demo.Fingerprint(k.world.dir, demo.Tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := func(root string) (string, error) {
+		out, err := exec.CommandContext(t.Context(), "go", "run", "../../schemas/examples/seal", "-server", k.base, "-tenant", demo.Tenant,
+			"-root", root, "-name", "demo reporter", "-phone", "00000000000", "-text", "gas bottles beside a stove").CombinedOutput()
+		return string(out), err
+	}
+	if out, err := seal(strings.Repeat("0", 64)); err == nil || !strings.Contains(out, "another root") {
+		t.Errorf("with another root: got %s, %v", out, err)
+	}
+	if out, err := seal(root); err != nil || !strings.Contains(out, "receipt code") {
+		t.Fatalf("got %s, %v", out, err)
+	}
+	if got := k.checks("seal1"); !strings.Contains(got, "1 readable, 0 not") {
+		t.Errorf("got %s", got)
+	}
 }
 
 // spoiled has ring B find what was sealed to a wrong key or exchanged, and the

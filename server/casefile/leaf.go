@@ -7,6 +7,7 @@ import "slices"
 var logged = map[string][]Command{
 	"report":  {"register"},
 	"opening": {"ask", "key", "peel", "deny", "finish", "refused"},
+	"ring":    {"create", "leave"}, // versions of the key
 	"award":   {"draft", "approve", "notify", "paid", "adjust"},
 }
 

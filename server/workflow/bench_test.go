@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/blobtest"
+	"gridwatch/schemas/catalog/policy"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/mongostore"
@@ -52,22 +54,29 @@ func newBench(t *testing.T) *bench {
 	b.s = workflow.New(workflow.Deps{
 		Reports: b.store.Reports, Awards: b.store.Awards, Openings: b.store.Openings, Rings: b.store.Rings,
 		Envelopes: b.store.Envelopes, Messages: b.store.Messages, Pending: b.store.Pending, Directory: b.store.Directory,
-		Audit: storetest.NewLog(t, b.store.Audit, "test", 0),
-		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Keyring: keyring,
+		Audit: storetest.NewLog(t, b.store.Audit, "test", 0), Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Keyring: keyring,
 		Now: clock, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
 	b.ok(b.importer().Tenant(t.Context(), workflow.Tenant{
-		ID: "county", Name: "demo county", Area: county, Root: b.custody.Root.Public(), Keys: b.custody.List,
-		Policy: workflow.Policy{
-			DecideDays: 15, ConcludeDays: 60, TaskHours: 72, PayDays: 15, RepeatHours: 72, OpeningHours: 48, MaxItems: 3,
-			ServiceDays: 30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6,
-		},
+		ID: "county", Name: "demo county", Area: county, Root: b.custody.Root.Public(), Keys: b.custody.List, Policy: b.policy(),
 	}))
 	b.ok(b.store.Loader.PutGrids(t.Context(), "county", nil))
 	b.custody.Enrol(t, b.store, "county", map[vault.Ring]string{vault.RingA: "a1", vault.RingB: "b1"}, b.now)
 	b.report = b.register()
 	b.award = b.claimed()
 	return b
+}
+
+// policy is the one that a tenant begins with.
+func (b *bench) policy() workflow.Policy {
+	b.t.Helper()
+	text, err := policy.Files.ReadFile("default.json")
+	b.ok(err)
+	var file struct {
+		Policy workflow.Policy `json:"policy"`
+	}
+	b.ok(json.Unmarshal(text, &file))
+	return file.Policy
 }
 
 func (b *bench) importer() workflow.Import {
@@ -219,5 +228,8 @@ func (o *opening) noticed(person, code string) {
 	last := rec.Timeline[len(rec.Timeline)-1]
 	if last.Command != "refused" || last.Code != code || last.By != person || last.From != last.To {
 		o.t.Errorf("got %+v on the record, want the refusal %s of %s", last, code, person)
+	}
+	if leaves := rec.Pending; len(leaves) == 0 || leaves[len(leaves)-1].Seq != last.Seq || len(leaves[len(leaves)-1].Leaf) == 0 {
+		o.t.Error("the refusal does not enter the log")
 	}
 }

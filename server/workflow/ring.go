@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 
+	"gridwatch/server/audit"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/vault"
@@ -66,7 +67,7 @@ func (s *Service) CreateRing(ctx context.Context, call Call, in RingFounding) (c
 				Person: person, Key: in.Officer, State: casefile.RingEnrolled, Sponsor: person,
 				Shares: []casefile.RingShare{{Version: 1, Wrapped: in.Share}},
 			}}
-			return nil, nil
+			return ringLeaf(r, casefile.RingOpen, *e), nil
 		})
 }
 
@@ -79,8 +80,23 @@ func (s *Service) onRing(
 			if own := vault.Ring(r.Ring) == ringOf(call.Actor); own == (command == "witness") {
 				return nil, vault.ErrWrongRing
 			}
-			return nil, do(r, e)
+			if err := do(r, e); err != nil {
+				return nil, err
+			}
+			return ringLeaf(r, r.State, *e), nil
 		})
+}
+
+// ringLeaf enters a new version of a ring's key in the log. The key is public:
+// whoever has a list of keys can show that its versions stand there.
+func ringLeaf(r *casefile.Ring, to casefile.State, e casefile.Event) []casefile.Effect {
+	kind, ok := casefile.RingMoves.LeafKind(e.Command, to)
+	if !ok {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(r.Versions[len(r.Versions)-1].Recipient))
+	s := audit.Statement{Kind: kind, Commitment: hex.EncodeToString(sum[:]), Day: audit.Day(e.At), Salt: sum[:]}
+	return []casefile.Effect{{Leaf: s.Data()}}
 }
 
 // candidateOf is what the signatures of an enrolment are about.
