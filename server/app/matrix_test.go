@@ -45,6 +45,10 @@ func TestEveryRouteAndRole(t *testing.T) {
 	w := start(t)
 	neighbour := prepare(t, w, demo.Neighbour) // first, since it is given the staff that the other has by now
 	yushu := prepare(t, w, demo.Tenant)
+	comesTrue(t, func() bool { // the log has its first checkpoint, which is public
+		_, err := w.store.Audit.Latest(t.Context())
+		return err == nil
+	})
 	alikeTasks(t, neighbour)
 	alikeTasks(t, yushu)
 	newMatrix(t, neighbour, yushu).foreign(t)
