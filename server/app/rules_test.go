@@ -76,7 +76,7 @@ func (d *docket) noSecondRecord() {
 		task, err := d.w.store.Tasks.Get(d.t.Context(), demo.Tenant, d.task)
 		return err == nil && task.State == casefile.TaskDone
 	})
-	d.refused("enforcer2", "/v1/office/inspections", d.inspection(casefile.Substantiated), "visit.task_done")
+	d.refused("enforcer2", "/v1/office/inspections", d.inspection(casefile.Substantiated), "visit.recorded")
 }
 
 // patrolOr is an id that an officer could take for a visit's.

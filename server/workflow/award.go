@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
@@ -66,7 +67,7 @@ func (s *Service) DraftAward(ctx context.Context, call Call, in AwardDraft) (cas
 	if result.Reason == reward.ReasonNotComputable {
 		return casefile.Outcome{}, fault.New(fault.Conflict, "award.not_computable", "the penalty of this matter is not decided yet")
 	}
-	id := awardID(r.ID, string(in.Matter), scheme.Trigger)
+	id := derivedID(r.ID, string(in.Matter), scheme.Trigger)
 	return createAs(ctx, s, call, s.Awards, casefile.AwardMoves, []string{id},
 		func(a *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
 			number, err := s.number(e.At)
@@ -91,9 +92,9 @@ func (s *Service) DraftAward(ctx context.Context, call Call, in AwardDraft) (cas
 
 func calculationAD(id string) []byte { return vault.AD("award", id, "calculation") }
 
-// awardID is made of the matter and the trigger.
-func awardID(report, matter, trigger string) string {
-	sum := sha256.Sum256([]byte(report + "\n" + matter + "\n" + trigger))
+// derivedID names a record of which there can be one only for what it is made of.
+func derivedID(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:16])
 }
 

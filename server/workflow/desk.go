@@ -157,18 +157,14 @@ func (s *Service) ConfirmTarget(ctx context.Context, call Call, id string, in Ta
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
-	at, point, err := place(in.Place, "/place")
-	if err != nil {
-		return casefile.Outcome{}, err
-	}
-	index, err := s.gridsOf(ctx, tenant.ID)
+	at, err := s.locate(ctx, tenant, in.Place, "/place")
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
 	return s.onReport(ctx, call, id, casefile.ReportDecide, "confirm_target",
 		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
-			r.Target = casefile.Target{Place: at, Name: in.Name, Confirmed: e.At}
-			r.Area, r.Target.Grid = areaOf(index, tenant, point)
+			r.Target = casefile.Target{Place: at.Place, Grid: at.grid, Name: in.Name, Confirmed: e.At}
+			r.Area = at.area
 			return nil, nil
 		})
 }

@@ -233,7 +233,7 @@ func (s *Service) newReport(
 		r.Allegations = append(r.Allegations, casefile.Allegation{ID: item, Matter: a.Matter})
 		body.Wording[item] = a.Text
 	}
-	if err := s.locate(ctx, tenant, in, r, &body); err != nil {
+	if err := s.places(ctx, tenant, in, r, &body); err != nil {
 		return nil, err
 	}
 	if r.Sealed, err = sealJSON(stage.key, body, reportBodyAD(id)); err != nil {
@@ -249,9 +249,9 @@ func (s *Service) newReport(
 	return r, r.Record(casefile.ReportMoves, e, casefile.Effect{Leaf: leaf})
 }
 
-// locate puts the two places where they belong: the target in the record, the
+// places puts the two places where they belong: the target in the record, the
 // place where the sender stood into what is sealed.
-func (s *Service) locate(ctx context.Context, tenant Tenant, in Submission, r *casefile.Report, body *casefile.ReportBody) error {
+func (s *Service) places(ctx context.Context, tenant Tenant, in Submission, r *casefile.Report, body *casefile.ReportBody) error {
 	if in.Stood != nil {
 		stood, _, err := place(*in.Stood, "/stood")
 		if err != nil {
@@ -262,16 +262,11 @@ func (s *Service) locate(ctx context.Context, tenant Tenant, in Submission, r *c
 	if in.Target == nil {
 		return nil
 	}
-	target, at, err := place(*in.Target, "/target")
+	target, err := s.locate(ctx, tenant, *in.Target, "/target")
 	if err != nil {
 		return err
 	}
-	index, err := s.gridsOf(ctx, tenant.ID)
-	if err != nil {
-		return err
-	}
-	r.Target.Place = target
-	r.Area, r.Target.Grid = areaOf(index, tenant, at)
+	r.Target.Place, r.Target.Grid, r.Area = target.Place, target.grid, target.area
 	return nil
 }
 

@@ -361,12 +361,27 @@ func place(p grid.Place, pointer string) (casefile.Place, grid.WGS84, error) {
 	}, at, nil
 }
 
-// areaOf returns the code of the grid that holds a point, else the tenant's area.
-func areaOf(index *grid.Index, t Tenant, at grid.WGS84) (string, string) {
-	if g, ok := index.Locate(at); ok {
-		return string(g.Code), string(g.Code)
+// located is a place as it is kept, with the code of its area and of its grid.
+type located struct {
+	casefile.Place
+	area string // the grid's code, else the tenant's area
+	grid string // "" outside every grid
+}
+
+// locate finds out where a place lies that was sent at a pointer.
+func (s *Service) locate(ctx context.Context, t Tenant, p grid.Place, pointer string) (located, error) {
+	at, point, err := place(p, pointer)
+	if err != nil {
+		return located{}, err
 	}
-	return t.Area, ""
+	index, err := s.gridsOf(ctx, t.ID)
+	if err != nil {
+		return located{}, err
+	}
+	if g, ok := index.Locate(point); ok {
+		return located{Place: at, area: string(g.Code), grid: string(g.Code)}, nil
+	}
+	return located{Place: at, area: t.Area}, nil
 }
 
 // SetClock opens the intake or closes it: the order of reporters is the order

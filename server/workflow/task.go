@@ -57,15 +57,11 @@ func (s *Service) CreatePatrol(ctx context.Context, call Call, in PatrolPlan) (c
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
-	at, point, err := place(in.Place, "/place")
+	at, err := s.locate(ctx, tenant, in.Place, "/place")
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
-	index, err := s.gridsOf(ctx, tenant.ID)
-	if err != nil {
-		return casefile.Outcome{}, err
-	}
-	area, _ := areaOf(index, tenant, point)
+	area := at.area
 	if !call.Actor.May(casefile.TaskCreate, casefile.Subject{Tenant: tenant.ID, Area: area}) {
 		return casefile.Outcome{}, fault.New(fault.Invalid, "task.outside_area", "the place lies outside the area of your post").At("/place")
 	}
@@ -78,7 +74,7 @@ func (s *Service) CreatePatrol(ctx context.Context, call Call, in PatrolPlan) (c
 		func(t *casefile.Task, e *casefile.Event) ([]casefile.Effect, error) {
 			e.Command = "assign"
 			*t = casefile.Task{
-				Head: t.Head, Kind: casefile.Patrol, Area: area, Place: at, PlaceName: in.PlaceName, Brief: in.Brief, Due: in.Due,
+				Head: t.Head, Kind: casefile.Patrol, Area: area, Place: at.Place, PlaceName: in.PlaceName, Brief: in.Brief, Due: in.Due,
 			}
 			for _, text := range in.Items {
 				ref, err := s.newID()

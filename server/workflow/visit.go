@@ -54,11 +54,9 @@ func (s *Service) FileInspection(ctx context.Context, call Call, in InspectionRe
 	if err := casefile.CheckOfficers(officers, in.On); err != nil {
 		return casefile.Outcome{}, err
 	}
-	return create(ctx, s, call, s.Visits, casefile.VisitMoves,
+	// The id is made of the task: of two officers who file at once one does.
+	out, err := createAs(ctx, s, call, s.Visits, casefile.VisitMoves, []string{derivedID("inspection", task.ID)},
 		func(v *casefile.Visit, e *casefile.Event) ([]casefile.Effect, error) {
-			if task.State == casefile.TaskDone {
-				return nil, fault.New(fault.Conflict, "visit.task_done", "the inspection of this task is recorded and signed").At("/task")
-			}
 			e.Command = "file"
 			*v = casefile.Visit{
 				Head: v.Head, Task: task.ID, Cause: task.Cause, Area: task.Area, Place: at, Party: in.Party, Record: in.Record,
@@ -74,6 +72,10 @@ func (s *Service) FileInspection(ctx context.Context, call Call, in InspectionRe
 			}
 			return nil, nil
 		})
+	if fault.CodeOf(err) == "record.exists" {
+		err = fault.New(fault.Conflict, "visit.recorded", "the inspection of this task is recorded; another one needs another task").At("/task")
+	}
+	return out, err
 }
 
 func checkInspection(task *casefile.Task, in InspectionRecord, now time.Time) error {

@@ -111,9 +111,14 @@ func run(ctx context.Context) error {
 
 // keyList is what the tenant's root signed.
 type keyList struct {
-	Tenant  string
-	Version int
-	A, B    struct{ Recipient string }
+	Tenant  string  `json:"tenant"`
+	Version int     `json:"version"`
+	A       ringKey `json:"a"`
+	B       ringKey `json:"b"`
+}
+
+type ringKey struct {
+	Recipient string `json:"recipient"`
 }
 
 // fetchKeys reads the list of keys, and refuses one that the pinned root did
