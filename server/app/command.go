@@ -95,7 +95,7 @@ func (c call) settings() (config.Config, Env, error) {
 		return cfg, Env{}, err
 	}
 	log := slog.New(slog.NewJSONHandler(c.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
-	return cfg, Env{Now: c.Now, Random: c.Random, Log: log, Password: vault.DefaultArgon2()}, config.Unset()
+	return cfg, Env{Now: c.Now, Random: c.Random, Log: log, Password: vault.DefaultArgon2()}, nil
 }
 
 // opened runs do with an App that does not serve.

@@ -280,6 +280,10 @@ func TestNothingPublicBeforeTheDay(t *testing.T) {
 		c, err := w.store.Audit.Latest(t.Context())
 		return err == nil && c.Size == 256
 	})
+	before, err := w.store.Audit.Head(t.Context()) // leaves of the rings may still be coming
+	if err != nil {
+		t.Fatal(err)
+	}
 	var made struct{ Code, Statement string }
 	for range 3 {
 		_, err := w.anyone().Do(t.Context(), apiclient.Call{
@@ -291,7 +295,7 @@ func TestNothingPublicBeforeTheDay(t *testing.T) {
 	}
 	comesTrue(t, func() bool {
 		h, err := w.store.Audit.Head(t.Context())
-		return err == nil && h.Size == 259
+		return err == nil && h.Size >= before.Size+3
 	})
 	for path, want := range map[string]int{
 		"0/0": 200, "0/1": 404, "1/0": 404, "0/-1": 404, "-1/0": 404, "9/0": 404, "0/99999999999999999999": 404, "x/y": 404,
