@@ -161,7 +161,7 @@ func TestChainProperties(t *testing.T) {
 				open = append(open, award)
 			}
 			if len(open) == 0 {
-				t.Skip("nothing is reserved")
+				return 0 // nothing is reserved
 			}
 			slices.Sort(open)
 			award := rapid.SampledFrom(open).Draw(t, "award")
