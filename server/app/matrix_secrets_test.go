@@ -32,12 +32,9 @@ func inCamera(role casefile.Role, route string) bool {
 	return byDesk(role, route) || (role == casefile.DeskOfficer && route == readReport+"/evidence/:item/original")
 }
 
-// inAward is what an award was calculated from; its payer does not see it.
-func inAward(role casefile.Role, route string) bool {
-	if route == "GET /v1/public/:tenant" {
-		return true // lists all modes there are
-	}
-	return byDesk(role, route) || (route == "GET /v1/office/awards/:id" && (role == casefile.RewardOfficer || role == casefile.Leader))
+// asMode is how the reporter wants to be known: for the desk, whatever is paid.
+func asMode(role casefile.Role, route string) bool {
+	return byDesk(role, route) || route == "GET /v1/public/:tenant" // lists all modes there are
 }
 
 // byCase is what may lead to the report: for who decides on it and for the two
@@ -76,7 +73,7 @@ func (c *filedCase) secrets() []guarded {
 	all := []guarded{
 		{"report id", c.ids["report"], byToken},
 		{"registration number", c.number, byNumber},
-		{"mode", string(casefile.RealName), inAward},
+		{"mode", string(casefile.RealName), asMode},
 		{"cause", `"cause"`, inTask},
 		{"receipt token", c.receipt.Token, func(_ casefile.Role, route string) bool { return route == "POST /v1/receipt/session" }},
 	}

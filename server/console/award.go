@@ -16,7 +16,9 @@ type award struct {
 	*calculation
 }
 
-// calculation is how an award came to its amount, and through whose hands it went.
+// calculation is how an award came to its amount, and through whose hands it
+// went. How the reporter is known stays with the desk: the trace says only
+// whether the scheme takes it.
 type calculation struct {
 	Report     string        `json:"report"`
 	Area       string        `json:"area"`
@@ -58,7 +60,7 @@ func newAward(q *web.Request, a workflow.CalculatedAward) award {
 	if !q.Actor.May(casefile.AwardReview, subject) && !q.Actor.May(casefile.AwardApprove, subject) {
 		return out
 	}
-	r := a.Result
+	r := a.Result.WithoutMode()
 	out.calculation = &calculation{
 		Report: a.Report, Area: a.Area, Scheme: a.Scheme, Eligible: r.Eligible, Reason: a.Reason, BaseFen: r.BaseFen, Lines: whole(r.Lines),
 		Trace: whole(r.Trace), TraceText: r.Text(string(q.Lang)), Facts: r.Facts, DraftedBy: a.DraftedBy, ReviewedBy: a.ReviewedBy,

@@ -85,6 +85,22 @@ func (r Result) Equal(other Result) bool {
 		slices.Equal(r.Lines, other.Lines) && slices.Equal(r.Trace, other.Trace)
 }
 
+// WithoutMode returns the result as others than the accepting desk may read it
+// (confidentiality 6): the test of how the reporter is known tells its outcome,
+// not the mode. A scheme that accepts one mode alone still says which by paying
+// at all: that much the person who answers for the sum has to know.
+func (r Result) WithoutMode() Result {
+	r.Facts = r.Facts.clone()
+	r.Facts.IdentityMode = ""
+	r.Trace = slices.Clone(r.Trace)
+	for i := range r.Trace {
+		if r.Trace[i].Code == StepIdentity {
+			r.Trace[i].Ref = ""
+		}
+	}
+	return r
+}
+
 func (r *Result) trace(s Step) { r.Trace = append(r.Trace, s) }
 
 // gate records a test. The first that fails gives the reason; the others are

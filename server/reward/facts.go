@@ -22,7 +22,7 @@ const (
 // hold no person: allegations, decisions and lines are named by their ids.
 type Facts struct {
 	Matter       casefile.Matter `bson:"matter" json:"matter"`
-	IdentityMode casefile.Mode   `bson:"identity_mode" json:"identityMode"`
+	IdentityMode casefile.Mode   `bson:"identity_mode" json:"identityMode,omitempty"`
 	// KnownBefore: found before the report was registered and lawfully handled
 	// (R24a). A person decides it.
 	KnownBefore bool `bson:"known_before" json:"knownBefore"`

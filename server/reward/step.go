@@ -15,7 +15,7 @@ type StepCode string
 const (
 	StepScheme          StepCode = "scheme"                // Ref id, Count version
 	StepMatter          StepCode = "matter"                // Ref matter; Passed: there is a rule
-	StepIdentity        StepCode = "identity"              // Ref identity mode
+	StepIdentity        StepCode = "identity"              // Ref identity mode; empty where it is not for the reader
 	StepExclusion       StepCode = "exclusion"             // Ref exclusion; Passed: the scheme does not mind
 	StepCondition       StepCode = "condition"             // Ref condition
 	StepPending         StepCode = "pending"               // the decision or the grade is awaited
@@ -76,6 +76,9 @@ func (s Step) english() string {
 	case StepMatter:
 		return fmt.Sprintf("Matter %q: %s", ref, s.pick("rewarded", "not rewarded"))
 	case StepIdentity:
+		if ref == "" {
+			return "Identity mode: " + s.pick("accepted", "not accepted")
+		}
 		return fmt.Sprintf("Identity mode %q: %s", ref, s.pick("accepted", "not accepted"))
 	case StepExclusion:
 		return fmt.Sprintf("Tie %q: %s", ref, s.pick("no bar", "excluded"))
@@ -120,6 +123,9 @@ func (s Step) chinese() string {
 	case StepMatter:
 		return fmt.Sprintf("举报事项“%s”：%s", ref, s.pick("属奖励范围", "不属奖励范围"))
 	case StepIdentity:
+		if ref == "" {
+			return "举报方式：" + s.pick("可以奖励", "不予奖励")
+		}
 		return fmt.Sprintf("举报方式“%s”：%s", ref, s.pick("可以奖励", "不予奖励"))
 	case StepExclusion:
 		return fmt.Sprintf("举报人情形“%s”：%s", ref, s.pick("不影响奖励", "不在奖励之列"))

@@ -58,7 +58,7 @@ func (p *player) expect() (reward.Result, error) {
 	if fen, ok := byHand(p.Fines); ok && fen != result.AmountFen {
 		return result, fmt.Errorf("the scheme's data give %s yuan, worked out by hand it is %s", result.AmountFen, fen)
 	}
-	return result, nil
+	return result.WithoutMode(), nil // which the desk alone reads
 }
 
 // awardView is an award as those who decide it see it.
