@@ -12,6 +12,13 @@ GOTESTSUM  := $(CACHE)/gotestsum-v1.13.0
 PROCESSES  ?= 2
 PACKAGES   ?= ./...
 
+# Debian packages that tests need, each with a program it brings.
+DEBIAN := chromium:chromium nodejs:node npm:npm
+
+# A folder with a lock file has its node_modules, as new as the lock.
+LOCKS  := $(shell find . -name package-lock.json -not -path '*/node_modules/*' -not -path './.stack/*')
+NODE   := $(LOCKS:package-lock.json=node_modules/.package-lock.json)
+
 # A cold build takes minutes: say every 25 packages that it goes on.
 BUILT   := awk '/^[^ \#]+$$/ { if (++n % 25 == 0) { print "      " n " packages built"; fflush() } next } { print; fflush() }'
 ENGINES := if [ -z "$${GRID_MONGO_URI:-}" ]; then . .stack/env; fi
@@ -40,7 +47,7 @@ demo: ## play one case from report to reward on the running server; FINE=10000 s
 	.stack/bin/server demo play --fine "$$FINE"
 
 .PHONY: test
-test: stack-up $(GOTESTSUM) ## run all tests against the real engines, with the race detector
+test: stack-up tools $(GOTESTSUM) ## run all tests against the real engines, with the race detector
 	@$(ENGINES)
 	$(GOTESTSUM) --format pkgname-and-test-fails -- -race -shuffle=on -count=1 -timeout 30m -p $(PROCESSES) $(PACKAGES)
 
@@ -73,6 +80,24 @@ stack-down: ## stop the local engines of this checkout; their data stays
 .PHONY: clean
 clean: stack-down ## stop the local engines and delete their data
 	@rm -rf .stack
+
+.PHONY: tools
+tools: debian $(NODE) ## install what tests need besides the engines: Debian packages, npm packages
+
+.PHONY: debian
+debian:
+	@missing=""
+	for each in $(DEBIAN); do command -v "$${each#*:}" >/dev/null || missing+=" $${each%:*}"; done
+	if [ -n "$$missing" ]; then
+		echo "install$$missing"
+		apt-get -qq update
+		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=300 $$missing >/dev/null
+	fi
+
+$(NODE): %/node_modules/.package-lock.json: %/package-lock.json | debian
+	@echo "install npm packages of $*"
+	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
 
 $(LINT):
 	@echo "install $(@F), some minutes the first time"

@@ -2,6 +2,8 @@ module gridwatch
 
 go 1.26.0
 
+ignore node_modules // npm packages may hold Go files
+
 require (
 	filippo.io/age v1.3.2
 	firebase.google.com/go/v4 v4.19.0
