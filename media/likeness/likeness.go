@@ -1,0 +1,150 @@
+// Package likeness tells whether a picture was seen before, though it was
+// resized, compressed again or cut at its edges since.
+//
+// It compares difference hashes (dHash): 64 bits that say of each place of a
+// coarse grid whether it is brighter than its neighbour. A hash tells roughly
+// what a picture shows, so whoever keeps one keeps it sealed.
+package likeness
+
+import (
+	"encoding/binary"
+	"errors"
+	"image"
+	"math/bits"
+
+	"golang.org/x/image/draw"
+)
+
+// Windows is how many hashes a Print has: of the whole picture, and of what is
+// left of it when its edges are cut, in nine places.
+const Windows = 10
+
+const (
+	// The picture is drawn this large in grey once; hashes are taken of it.
+	gridW, gridH = 144, 128
+	hashW, hashH = 9, 8
+	fineW, fineH = 17, 16
+	// cut is how much of a side the windows leave out, in thousandths.
+	cut = 50
+	// flat is the least spread of brightness of which a hash tells anything.
+	flat = 24
+	// fineRadius bounds how far the fine hashes of two prints may differ, of 256 bits.
+	fineRadius = 56
+)
+
+// ErrFlat says that a picture has too little structure to be told from others.
+var ErrFlat = errors.New("likeness: the picture has no structure")
+
+// ErrPrint says that bytes are no print.
+var ErrPrint = errors.New("likeness: not a print")
+
+// Print (图像指纹) is what is kept of a picture to know it again.
+type Print struct {
+	coarse [Windows]uint64
+	fine   [Windows][4]uint64
+}
+
+// Of returns the print of a picture that stands upright, or ErrFlat.
+func Of(picture image.Image) (Print, error) {
+	grey := image.NewGray(image.Rect(0, 0, gridW, gridH))
+	draw.BiLinear.Scale(grey, grey.Rect, picture, picture.Bounds(), draw.Src, nil)
+	least, most := uint8(255), uint8(0)
+	for _, v := range grey.Pix {
+		least, most = min(least, v), max(most, v)
+	}
+	if most-least < flat {
+		return Print{}, ErrFlat
+	}
+	var p Print
+	for i, w := range windows() {
+		p.coarse[i] = hash(grey, w, hashW, hashH)[0]
+		p.fine[i] = hash(grey, w, fineW, fineH)
+	}
+	return p, nil
+}
+
+// windows are the parts of a picture whose hashes a Print has.
+func windows() []image.Rectangle {
+	whole := image.Rect(0, 0, gridW, gridH)
+	dx, dy := (gridW*cut+500)/1000, (gridH*cut+500)/1000
+	all := []image.Rectangle{whole}
+	for y := range 3 {
+		for x := range 3 {
+			at := image.Pt(x*dx/2, y*dy/2)
+			all = append(all, image.Rect(0, 0, gridW-dx, gridH-dy).Add(at))
+		}
+	}
+	return all
+}
+
+// hash is the difference hash of a part: one bit for each cell but those of the
+// last column, in the upper bits of the first words.
+func hash(grey *image.Gray, part image.Rectangle, w, h int) [4]uint64 {
+	cells := image.NewGray(image.Rect(0, 0, w, h))
+	draw.BiLinear.Scale(cells, cells.Rect, grey, part, draw.Src, nil)
+	var out [4]uint64
+	n := 0
+	for y := range h {
+		for x := range w - 1 {
+			if cells.GrayAt(x, y).Y < cells.GrayAt(x+1, y).Y {
+				out[n/64] |= 1 << (63 - n%64)
+			}
+			n++
+		}
+	}
+	return out
+}
+
+// Distance is how many of 64 bits differ at least between two pictures, one of
+// them whole and the other whole or cut. 65 says that the pictures differ in
+// their detail, however alike they look from afar.
+func Distance(a, b Print) int {
+	best := 65
+	for i := range Windows {
+		best = min(best, apart(a, 0, b, i), apart(a, i, b, 0))
+	}
+	return best
+}
+
+func apart(a Print, i int, b Print, j int) int {
+	fine := 0
+	for k := range 4 {
+		fine += bits.OnesCount64(a.fine[i][k] ^ b.fine[j][k])
+	}
+	if fine > fineRadius {
+		return 65
+	}
+	return bits.OnesCount64(a.coarse[i] ^ b.coarse[j])
+}
+
+// Bytes is the print as it is kept, sealed.
+func (p Print) Bytes() []byte {
+	out := make([]byte, 0, Windows*5*8)
+	for i := range Windows {
+		out = binary.BigEndian.AppendUint64(out, p.coarse[i])
+		for _, word := range p.fine[i] {
+			out = binary.BigEndian.AppendUint64(out, word)
+		}
+	}
+	return out
+}
+
+// Parse reads what Bytes gave; ErrPrint otherwise.
+func Parse(text []byte) (Print, error) {
+	if len(text) != Windows*5*8 {
+		return Print{}, ErrPrint
+	}
+	var p Print
+	next := func() uint64 {
+		word := binary.BigEndian.Uint64(text)
+		text = text[8:]
+		return word
+	}
+	for i := range Windows {
+		p.coarse[i] = next()
+		for k := range 4 {
+			p.fine[i][k] = next()
+		}
+	}
+	return p, nil
+}
