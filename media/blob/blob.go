@@ -108,20 +108,29 @@ func (s *Store) Put(ctx context.Context, key string, body []byte) error {
 	return nil
 }
 
-// Get returns the bytes under key, to be closed by the caller, or ErrNotFound.
+// Get returns the bytes under key, locked or not, to be closed by the caller,
+// or ErrNotFound.
 func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, error) {
-	body, _, _, err := s.core.GetObject(ctx, s.bucket, s.prefix+key, minio.GetObjectOptions{})
-	if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
-		return nil, ErrNotFound
+	for _, bucket := range []string{s.bucket, s.lockedBucket()} {
+		body, _, _, err := s.core.GetObject(ctx, bucket, s.prefix+key, minio.GetObjectOptions{})
+		switch code := minio.ToErrorResponse(err).Code; {
+		case code == minio.NoSuchKey || (code == minio.NoSuchBucket && bucket != s.bucket):
+		case err != nil:
+			return nil, fmt.Errorf("get object: %w", err)
+		default:
+			return body, nil
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("get object: %w", err)
-	}
-	return body, nil
+	return nil, ErrNotFound
 }
 
-// Delete removes the object under key. That there is none is not an error.
+// Delete removes the object under key, locked or not. That there is none is
+// not an error; ErrLocked says that it must stay.
 func (s *Store) Delete(ctx context.Context, key string) error {
+	return errors.Join(s.removeOpen(ctx, key), s.removeLocked(ctx, key))
+}
+
+func (s *Store) removeOpen(ctx context.Context, key string) error {
 	if err := s.core.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{}); err != nil {
 		return fmt.Errorf("delete object: %w", err)
 	}

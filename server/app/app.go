@@ -108,7 +108,10 @@ func (a *App) engines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.objects.EnsureBucket(ctx)
+	if err := a.objects.EnsureBucket(ctx); err != nil {
+		return err
+	}
+	return a.objects.EnsureLocked(ctx)
 }
 
 // assemble makes the service and its surfaces.

@@ -29,6 +29,7 @@ type Config struct {
 	S3AccessKey Secret `env:"GRID_S3_ACCESS_KEY" meaning:"access key of the object store"`
 	S3SecretKey Secret `env:"GRID_S3_SECRET_KEY" meaning:"secret key of the object store"`
 	S3Bucket    string `env:"GRID_S3_BUCKET" envDefault:"gridwatch" meaning:"bucket of the evidence, all of it ciphertext"`
+	S3Lock      string `env:"GRID_S3_LOCK" envDefault:"governance" meaning:"object lock of the originals of staff, in the bucket NAME-locked: governance (an operator with that right can lift it) or compliance (nobody can)"`
 	S3Prefix    string `env:"GRID_S3_PREFIX" meaning:"put before the name of every object, so that installations can share a bucket"`
 
 	Keyring string `env:"GRID_KEYRING" meaning:"path of the file with the server's keys"`
@@ -201,6 +202,7 @@ func (c Config) check() []error {
 	}
 	refuse(c.LogHour < 0 || c.LogHour > 23, "GRID_LOG_HOUR is from 0 to 23")
 	refuse(c.MongoDatabase == "", "GRID_MONGO_DATABASE is not empty")
+	refuse(c.S3Lock != "governance" && c.S3Lock != "compliance", "GRID_S3_LOCK is governance or compliance")
 	refuse(c.S3Bucket == "", "GRID_S3_BUCKET is not empty")
 
 	refuse(c.FCM != "on" && c.FCM != "off", "GRID_FCM is on or off")

@@ -91,6 +91,7 @@ func TestMistakes(t *testing.T) {
 		"store without keys":            {[]string{"GRID_S3_URL=http://127.0.0.1:9000"}, []string{"GRID_S3_ACCESS_KEY and"}},
 		"store with keys in it":         {[]string{"GRID_S3_URL=http://u:" + hush + "@h", "GRID_S3_ACCESS_KEY=a", "GRID_S3_SECRET_KEY=b"}, []string{"without credentials"}},
 		"store that is a file":          {[]string{"GRID_S3_URL=file:///x", "GRID_S3_ACCESS_KEY=a", "GRID_S3_SECRET_KEY=b"}, []string{"GRID_S3_URL"}},
+		"a lock that is none":           {[]string{"GRID_S3_LOCK=off"}, []string{"GRID_S3_LOCK"}},
 		"push neither on nor off":       {[]string{"GRID_FCM=yes"}, []string{"on or off"}},
 		"push without project":          {[]string{"GRID_FCM=on"}, []string{"GRID_FCM_PROJECT", "GRID_FCM_CREDENTIALS"}},
 		"stand-in elsewhere":            {[]string{"GRID_FCM_ENDPOINT=http://10.0.0.1:80"}, []string{"GRID_FCM_ENDPOINT"}},

@@ -61,6 +61,7 @@ var statuses = map[string]int{
 	"request.method":           http.StatusMethodNotAllowed,
 	"request.header_too_large": http.StatusRequestHeaderFieldsTooLarge,
 	"body.stalled":             http.StatusRequestTimeout,
+	"request.range":            http.StatusRequestedRangeNotSatisfiable,
 }
 
 //go:embed texts.json

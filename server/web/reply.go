@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -31,6 +32,9 @@ type Stream struct {
 	Size int64  // bytes
 	Type string // media type
 	Name string // file name offered
+	// Tag is a strong ETag, quoted. With it, and a ReadCloser that is an
+	// io.Seeker, a client can ask for a part.
+	Tag string
 }
 
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
@@ -55,10 +59,17 @@ func (s *Server) write(c *fiber.Ctx, r Reply, cancel context.CancelFunc) error {
 		if r.Stream.Size < 0 || r.Stream.Size > math.MaxInt {
 			return fmt.Errorf("reply: a stream of unknown size")
 		}
+		asked, part, err := rangeOf(c, r.Stream)
+		if err == nil && part {
+			err = r.Stream.narrow(asked)
+		}
+		if err != nil {
+			return errors.Join(err, r.Stream.ReadCloser.Close())
+		}
 		c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; sandbox")
 		c.Set(fiber.HeaderContentType, r.Stream.Type)
 		c.Set(fiber.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": r.Stream.Name}))
-		c.Status(cmp.Or(r.Status, http.StatusOK))
+		c.Status(partly(cmp.Or(r.Status, http.StatusOK), part))
 		c.Response().SetBodyStream(&outgoing{
 			Stream: r.Stream, now: s.Now, stall: s.Stall, cancel: cancel,
 			conn: c.Context().Conn(), //nolint:forbidigo // the connection, for its write deadline; the context is not used
