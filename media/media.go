@@ -75,6 +75,9 @@ type Place struct {
 	Item   string
 }
 
+// String is the place as one text. No two places share it.
+func (p Place) String() string { return p.Tenant + "/" + p.Record + "/" + p.Item }
+
 // Ref points at a stored item.
 type Ref struct {
 	Object string `bson:"object"` // key prefix in the store

@@ -155,7 +155,7 @@ func TestEvidenceLater(t *testing.T) {
 	h.refused(h.form(path, h.token, newKey(), photo(picture(6))), "report.too_many_items /evidence")
 
 	seen := read[wire.Receipt](h.rig, h.get("/v1/receipt", h.token), http.StatusOK)
-	if n := len(seen.Evidence); n != 5 || seen.Evidence[4] != (wire.ReceiptItem{N: 5, Kind: "photo", State: casefile.EvidenceStored}) {
+	if n := len(seen.Evidence); n != 5 || seen.Evidence[4] != (wire.ReceiptItem{N: 5, Kind: "photo", State: casefile.EvidenceVerified}) {
 		t.Errorf("got %v", seen.Evidence)
 	}
 	desk := must(h.service.ReadReport(t.Context(), staff("desk", casefile.DeskOfficer), h.id))

@@ -197,8 +197,8 @@ func TestTaskIsWorked(t *testing.T) {
 	if a := r.form(path+"/result", token, key, jsonPart("result", away), photo(picture(2))); a.code() != "idempotency.other_body" {
 		t.Errorf("another picture: got %s", a.code())
 	}
-	stored := must(r.service.Tasks.Get(t.Context(), "county", task.ID)).Result
-	if stored.InGrid || stored.WhyOutside != away.WhyOutside || len(stored.Evidence) != 1 {
+	stored := must(r.service.Tasks.Get(t.Context(), "county", task.ID))
+	if stored.Result.InGrid || stored.Result.WhyOutside != away.WhyOutside || len(stored.Collected) != 1 {
 		t.Errorf("got %+v", stored)
 	}
 

@@ -102,9 +102,10 @@ func FromAdded(a workflow.AddedEvidence) Added { return Added{storedFiles(a.Firs
 
 // ReceiptItem is one item of evidence.
 type ReceiptItem struct {
-	N     int                    `json:"n"` // from 1
-	Kind  string                 `json:"kind"`
-	State casefile.EvidenceState `json:"state"`
+	N      int                    `json:"n"` // from 1
+	Kind   casefile.EvidenceKind  `json:"kind"`
+	State  casefile.EvidenceState `json:"state"`
+	Reason string                 `json:"reason,omitempty"` // code, of a rejected item
 }
 
 // Refusal says why the report was not taken up (不予受理).
@@ -154,7 +155,7 @@ func FromReceipt(v workflow.ReceiptView) Receipt {
 		Messages: Messages{FromDesk: r.Behind.Dialogue.FromDesk, DeskOn: r.Behind.Dialogue.DeskOn, Sent: r.Behind.Dialogue.FromReporter},
 	}
 	for i, e := range r.Evidence {
-		out.Evidence = append(out.Evidence, ReceiptItem{N: i + 1, Kind: e.Kind, State: e.State})
+		out.Evidence = append(out.Evidence, ReceiptItem{N: i + 1, Kind: e.Kind, State: e.State, Reason: e.Reason})
 	}
 	if r.Refusal.Reason != "" {
 		out.Refusal = &Refusal{Reason: r.Refusal.Reason, Text: v.Refusal}

@@ -39,8 +39,8 @@ type Item struct {
 
 // TaskItem is a picture that the assignee may look at.
 type TaskItem struct {
-	ID   string `json:"id"`
-	Kind string `json:"kind"`
+	ID   string                `json:"id"`
+	Kind casefile.EvidenceKind `json:"kind"`
 }
 
 // FromTask shows a task.

@@ -1,28 +1,74 @@
 package casefile
 
+import "slices"
+
 // EvidenceState says how far an item of evidence (证据) has come.
 type EvidenceState string
 
-// The states of an item.
+// The states of an item, in their order. That the desk released an item is no
+// step on this way: see Evidence.Released.
 const (
-	EvidenceStored   EvidenceState = "stored"   // durable and verified
-	EvidenceReleased EvidenceState = "released" // the desk lets others see the derivative
+	EvidenceExpected  EvidenceState = "expected"  // announced; nothing of it is here
+	EvidenceReceiving EvidenceState = "receiving" // a part of it is durable
+	EvidenceVerified  EvidenceState = "verified"  // whole and durable; the digest is the declared one
+	EvidenceDerived   EvidenceState = "derived"   // its clean copies are made
+	EvidenceRejected  EvidenceState = "rejected"  // refused; Evidence.Reason says why
+)
+
+// EvidenceKind is what sort of thing an item is.
+type EvidenceKind string
+
+// The kinds.
+const (
+	Photo    EvidenceKind = "photo"    // 照片
+	Video    EvidenceKind = "video"    // 视频
+	Audio    EvidenceKind = "audio"    // 录音
+	Document EvidenceKind = "document" // 文件
 )
 
 // Evidence is one item of a manifest. Size, digest, name and capture facts
 // stand in Sealed; others than the desk see number, kind and state.
 type Evidence struct {
-	ID      string        `bson:"id"` // 128 random bits
-	Kind    string        `bson:"kind"`
-	State   EvidenceState `bson:"state"`
-	Object  string        `bson:"object"` // prefix of its objects
-	Parts   int           `bson:"parts"`
-	Digest  string        `bson:"digest"` // keyed hash of the SHA-256
-	Sealed  []byte        `bson:"sealed"` // EvidenceFacts under the record's data key
-	Shown   string        `bson:"shown"`  // prefix of the derivative's objects
-	ShownOf int           `bson:"shown_of"`
-	// ShownSize is the size of the derivative in bytes.
-	ShownSize int64 `bson:"shown_size"`
+	ID     string        `bson:"id"` // 128 random bits
+	Kind   EvidenceKind  `bson:"kind"`
+	State  EvidenceState `bson:"state"`
+	Reason string        `bson:"reason"` // code of the fault, of a rejected item
+
+	// Released says that the desk lets others see the copies.
+	Released bool `bson:"released"`
+
+	// Key is the original's own data key, wrapped for the item's place. Without
+	// it the original is not readable here: it was sealed to the rings, or erased.
+	Key []byte `bson:"key"`
+	// CopyKey is the data key of facts and copies, wrapped for the item's place.
+	CopyKey []byte `bson:"copy_key"`
+
+	Object string `bson:"object"` // prefix of the original's objects
+	Parts  int    `bson:"parts"`
+	Digest string `bson:"digest"` // keyed hash of the SHA-256
+	Sealed []byte `bson:"sealed"` // EvidenceFacts under CopyKey
+	Copies []Copy `bson:"copies"`
+}
+
+// CopyKind says what a clean copy is for.
+type CopyKind string
+
+// The kinds of copies.
+const (
+	DisplayCopy   CopyKind = "display"   // picture to look at
+	ThumbnailCopy CopyKind = "thumbnail" // small picture for lists
+	VideoCopy     CopyKind = "video"
+	PosterCopy    CopyKind = "poster" // picture that stands for a video
+	AudioCopy     CopyKind = "audio"
+)
+
+// Copy is a clean copy of an item: made anew, without metadata.
+type Copy struct {
+	Kind   CopyKind `bson:"kind"`
+	Object string   `bson:"object"` // prefix of its objects
+	Parts  int      `bson:"parts"`
+	Size   int64    `bson:"size"` // bytes
+	Type   string   `bson:"type"` // media type
 }
 
 // EvidenceFacts is the clear form of Evidence.Sealed.
@@ -35,6 +81,23 @@ type EvidenceFacts struct {
 	Height int    `json:"height"` // pixels
 	// Capture is what the file says of its making.
 	Capture any `json:"capture"`
+}
+
+// Copy returns the copy of a kind.
+func (e *Evidence) Copy(kind CopyKind) (Copy, bool) {
+	i := slices.IndexFunc(e.Copies, func(c Copy) bool { return c.Kind == kind })
+	if i < 0 {
+		return Copy{}, false
+	}
+	return e.Copies[i], true
+}
+
+// Here says whether the original arrived whole and was not refused.
+func (e *Evidence) Here() bool { return e.State == EvidenceVerified || e.State == EvidenceDerived }
+
+// Owns says whether objects belong to the item: its original or a copy.
+func (e *Evidence) Owns(object string) bool {
+	return e.Object == object || slices.ContainsFunc(e.Copies, func(c Copy) bool { return c.Object == object })
 }
 
 // FindEvidence finds an item of a manifest.

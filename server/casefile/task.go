@@ -61,9 +61,12 @@ type Task struct {
 	Due       time.Time `bson:"due"`
 	// Cause is the report behind the task. Only the desk may see it.
 	Cause string `bson:"cause"`
-	// Evidence are derivatives that the desk released for the assignee.
+	// Evidence are items that the desk released for the assignee. They lie with
+	// the report: here is which.
 	Evidence []Evidence `bson:"evidence"`
-	Result   *Result    `bson:"result"`
+	// Collected is what the assignee took at the place (现场取证).
+	Collected []Evidence `bson:"collected"`
+	Result    *Result    `bson:"result"`
 }
 
 // Result (核实结果) of a task. The one position is compared with the target
@@ -76,8 +79,6 @@ type Result struct {
 	InGrid     bool          `bson:"in_grid"`    // inside the target's grid
 	DistanceM  float64       `bson:"distance_m"` // metres from the target
 	WhyOutside string        `bson:"why_outside"`
-	Key        []byte        `bson:"key"` // data key of the evidence, wrapped
-	Evidence   []Evidence    `bson:"evidence"`
 }
 
 // Subject is what policy must know of the task.

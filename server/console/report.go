@@ -87,10 +87,13 @@ type target struct {
 }
 
 type deskEvidence struct {
-	ID    string                 `json:"id"`
-	N     int                    `json:"n"` // from 1
-	Kind  string                 `json:"kind"`
-	State casefile.EvidenceState `json:"state"`
+	ID       string                 `json:"id"`
+	N        int                    `json:"n"` // from 1
+	Kind     casefile.EvidenceKind  `json:"kind"`
+	State    casefile.EvidenceState `json:"state"`
+	Reason   string                 `json:"reason,omitempty"` // code, of a rejected item
+	Released bool                   `json:"released"`
+	Copies   []casefile.CopyKind    `json:"copies"` // that there are
 	casefile.EvidenceFacts
 }
 
@@ -114,7 +117,10 @@ func newDeskReport(_ *web.Request, r workflow.DeskReport) deskReport {
 	}
 	for i, facts := range r.Facts {
 		item := r.Evidence[i]
-		out.Evidence = append(out.Evidence, deskEvidence{ID: item.ID, N: i + 1, Kind: item.Kind, State: item.State, EvidenceFacts: facts})
+		out.Evidence = append(out.Evidence, deskEvidence{
+			ID: item.ID, N: i + 1, Kind: item.Kind, State: item.State, Reason: item.Reason, Released: item.Released,
+			Copies: each(item.Copies, func(c casefile.Copy) casefile.CopyKind { return c.Kind }), EvidenceFacts: facts,
+		})
 	}
 	if !r.Conclusion.SignedAt.IsZero() {
 		c := conclusion(r.Conclusion)
@@ -143,6 +149,22 @@ type brief struct {
 	Allegations []allegation `json:"allegations"`
 	TargetName  string       `json:"targetName"`
 	Grid        string       `json:"grid"`
+	Evidence    []listed     `json:"evidence"`
+}
+
+// listed is an item as others than the desk see it (confidentiality 7).
+type listed struct {
+	N     int                    `json:"n"` // from 1
+	Kind  casefile.EvidenceKind  `json:"kind"`
+	State casefile.EvidenceState `json:"state"`
+}
+
+func newListed(items []casefile.Evidence) []listed {
+	out := []listed{}
+	for i, e := range items {
+		out = append(out, listed{N: i + 1, Kind: e.Kind, State: e.State})
+	}
+	return out
 }
 
 // briefRow is a report in the list of who signs and rewards.
@@ -170,7 +192,7 @@ func newAllegation(a casefile.Allegation) allegation { return allegation(a) }
 func newBrief(_ *web.Request, r *casefile.Report) brief {
 	return brief{
 		head: newHead(&r.Head), Number: r.Number, Brief: r.Brief, Allegations: each(r.Allegations, newAllegation),
-		TargetName: r.Target.Name, Grid: r.Target.Grid,
+		TargetName: r.Target.Name, Grid: r.Target.Grid, Evidence: newListed(r.Evidence),
 	}
 }
 

@@ -51,8 +51,9 @@ type result struct {
 }
 
 type resultEvidence struct {
-	ID   string `json:"id"`
-	Kind string `json:"kind"`
+	ID    string                 `json:"id"`
+	Kind  casefile.EvidenceKind  `json:"kind"`
+	State casefile.EvidenceState `json:"state"`
 }
 
 func newTask(q *web.Request, t *casefile.Task) task {
@@ -68,7 +69,9 @@ func newTask(q *web.Request, t *casefile.Task) task {
 		out.Result = &result{
 			At: r.At, Findings: whole(r.Findings), Note: r.Note, Position: newPlace(r.Position), InGrid: r.InGrid, DistanceM: r.DistanceM,
 			WhyOutside: r.WhyOutside,
-			Evidence:   each(r.Evidence, func(e casefile.Evidence) resultEvidence { return resultEvidence{ID: e.ID, Kind: e.Kind} }),
+			Evidence: each(t.Collected, func(e casefile.Evidence) resultEvidence {
+				return resultEvidence{ID: e.ID, Kind: e.Kind, State: e.State}
+			}),
 		}
 	}
 	return out

@@ -90,8 +90,8 @@ func TestViews(t *testing.T) {
 	}{
 		"queued":        {newQueued(report), []string{"Sealed", "Envelope", "Receipt", "Binding", "Commitment", "Key", "Tag"}},
 		"report-desk":   {newDeskReport(nil, *desk), []string{"Sealed", "Report.Envelope", "Receipt", "Binding", "InnerHash", "Commitment", "Salt", "Key", "Tag"}},
-		"report-brief":  {newBrief(nil, report), []string{"2026", "Sealed", "Evidence", "Channel", "Refusal", "Tasks", "Timeline", "Conclusion", "Reply", "1.5"}},
-		"recheck":       {newRecheck(nil, report), []string{"Sealed", "Evidence", "Channel", "Refusal", "Tasks", "Timeline", "Dialogue", "Withdrawal", "1.5"}},
+		"report-brief":  {newBrief(nil, report), []string{"2026", "Sealed", "Evidence.ID", "Evidence.Key", "Object", "Digest", "Copies", "Channel", "Refusal", "Tasks", "Timeline", "Conclusion", "Reply", "1.5"}},
+		"recheck":       {newRecheck(nil, report), []string{"Sealed", "Evidence.ID", "Evidence.Key", "Digest", "Copies", "Channel", "Refusal", "Tasks", "Timeline", "Dialogue", "Withdrawal", "1.5"}},
 		"task-desk":     {newTask(actor(casefile.DeskOfficer), work), []string{"Key", "Tag", "Sealed", "Digest", "Object", "Shown"}},
 		"task-township": {newTask(actor(casefile.TownshipOfficer), work), []string{"Cause", "desk", "Key", "Tag", `"Evidence`}},
 		"inspection":    {newInspection(nil, filled[casefile.Visit](t)), []string{"Cause", "Key", "Tag"}},

@@ -19,15 +19,18 @@ func roundTrip(t *testing.T, s *mongostore.Store) {
 	head := newTask(t, "county", "id", start(), casefile.Effect{Push: &casefile.Push{Person: "p", Kind: "task"}}).Head
 	readBack(t, s.Reports, &casefile.Report{
 		Head: head, Sealed: []byte{0, 1, 2}, Tasks: []string{"a"}, Allegations: []casefile.Allegation{{ID: "x"}},
-		Evidence: []casefile.Evidence{}, DecideBy: start().Add(time.Hour), Behind: casefile.Behind{Was: "w", Sent: []casefile.Evidence{{ID: "x"}}},
+		Evidence: []casefile.Evidence{}, DecideBy: start().Add(time.Hour), Behind: casefile.Behind{Was: "w", Sent: []casefile.Evidence{{ID: "x", Copies: []casefile.Copy{}}}},
 		Target: casefile.Target{Place: casefile.Place{Lon: 126.55123456789, Lat: 44.84, Datum: "gcj02"}},
 	})
 	readBack(t, s.Tasks, &casefile.Task{
 		Head: head, Assigned: []string{"p", "q"}, Items: []casefile.Item{{Ref: "r"}}, Evidence: []casefile.Evidence{},
 		Result: &casefile.Result{
-			At: start(), Note: "looked", DistanceM: 12.5, Key: []byte{9},
-			Findings: []casefile.ItemFinding{{Ref: "r", Finding: casefile.Partial}}, Evidence: []casefile.Evidence{},
+			At: start(), Note: "looked", DistanceM: 12.5, Findings: []casefile.ItemFinding{{Ref: "r", Finding: casefile.Partial}},
 		},
+		Collected: []casefile.Evidence{{
+			ID: "x", Kind: casefile.Photo, State: casefile.EvidenceDerived, Key: []byte{9}, CopyKey: []byte{8}, Sealed: []byte{7},
+			Copies: []casefile.Copy{{Kind: casefile.DisplayCopy, Object: "o", Parts: 1, Size: 2, Type: "image/jpeg"}},
+		}},
 	})
 	readBack(t, s.Visits, &casefile.Visit{
 		Head: head, Officers: []casefile.Officer{{Person: "p", Certificate: "1"}}, Findings: []casefile.ItemFinding{}, On: start(),
@@ -127,7 +130,7 @@ func updateKeeps(t *testing.T, s *mongostore.Store) {
 // normal is the task as the store gives it back: lists are never nil.
 func normal(task *casefile.Task) *casefile.Task {
 	c := *task
-	c.Assigned, c.Items, c.Evidence = []string{}, []casefile.Item{}, []casefile.Evidence{}
+	c.Assigned, c.Items, c.Evidence, c.Collected = []string{}, []casefile.Item{}, []casefile.Evidence{}, []casefile.Evidence{}
 	return &c
 }
 

@@ -64,7 +64,7 @@ func (s *Server) write(c *fiber.Ctx, r Reply, cancel context.CancelFunc) error {
 			err = r.Stream.narrow(asked)
 		}
 		if err != nil {
-			return errors.Join(err, r.Stream.ReadCloser.Close())
+			return errors.Join(err, r.Stream.Close())
 		}
 		c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; sandbox")
 		c.Set(fiber.HeaderContentType, r.Stream.Type)

@@ -49,8 +49,8 @@ func (s *Service) ReadReport(ctx context.Context, actor casefile.Actor, id strin
 		return DeskReport{}, err
 	}
 	for _, item := range r.Evidence {
-		var facts casefile.EvidenceFacts
-		if err := openJSON(key, item.Sealed, &facts, factsAD(r.Envelope, item.ID)); err != nil {
+		facts, err := s.facts(placeOfReport(r), item)
+		if err != nil {
 			return DeskReport{}, err
 		}
 		out.Facts = append(out.Facts, facts)
@@ -77,14 +77,13 @@ func (s *Service) ReportEvidence(ctx context.Context, actor casefile.Actor, id, 
 		return Original{}, err
 	}
 	e, ok := casefile.FindEvidence(r.Evidence, item)
-	if !ok || (!original && e.State != casefile.EvidenceReleased) {
+	if !ok || (!original && !e.Released) {
 		return Original{}, fault.Absent()
 	}
-	envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
-	if err != nil {
-		return Original{}, err
+	if original {
+		return s.readOriginal(ctx, placeOfReport(r), *e)
 	}
-	return s.readItem(ctx, envelope.Key, *e, !original)
+	return s.readCopy(ctx, placeOfReport(r), *e, casefile.DisplayCopy)
 }
 
 func (s *Service) reportKey(ctx context.Context, r *casefile.Report) (*vault.DataKey, error) {
@@ -211,14 +210,19 @@ func (s *Service) ReleaseEvidence(ctx context.Context, call Call, id, item strin
 				return nil, fault.Absent()
 			}
 			e.Ref = item
-			if found.State == casefile.EvidenceReleased {
+			if found.Released {
 				return nil, nil
 			}
-			envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
-			if err != nil {
-				return nil, err
+			if !found.Here() {
+				return nil, fault.New(fault.Conflict, "evidence.not_here", "the file has not arrived whole")
 			}
-			return nil, s.derive(ctx, envelope.Key, found)
+			if _, made := found.Copy(casefile.DisplayCopy); !made {
+				if err := s.derive(ctx, placeOfReport(r), found); err != nil {
+					return nil, err
+				}
+			}
+			found.Released = true
+			return nil, nil
 		})
 }
 
@@ -323,10 +327,8 @@ func (s *Service) assign(
 				task.Items = append(task.Items, casefile.Item{Ref: a.ID, Text: a.Brief})
 			}
 			for _, item := range r.Evidence {
-				if item.State == casefile.EvidenceReleased {
-					task.Evidence = append(task.Evidence, casefile.Evidence{
-						ID: item.ID, Kind: item.Kind, State: item.State, Shown: item.Shown, ShownOf: item.ShownOf, ShownSize: item.ShownSize,
-					})
+				if item.Released {
+					task.Evidence = append(task.Evidence, casefile.Evidence{ID: item.ID, Kind: item.Kind, State: item.State, Released: true})
 				}
 			}
 			effect, err := s.newTask(tenant, e.At, task, persons)

@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -82,10 +81,7 @@ func (s *Service) WriteToReporter(ctx context.Context, call Call, id, text strin
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
-	st, err := s.reportStage(ctx, r, tenant.Policy.MaxItems)
-	if err != nil {
-		return casefile.Outcome{}, err
-	}
+	st := reportStage(r, tenant.Policy.MaxItems)
 	if err := s.copyAll(ctx, st, files); err != nil {
 		s.discard(ctx, st.items)
 		return casefile.Outcome{}, err
@@ -155,24 +151,17 @@ func (s *Service) Attachment(ctx context.Context, actor casefile.Actor, id, item
 	if !ok {
 		return Original{}, fault.Absent()
 	}
-	envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
-	if err != nil {
-		return Original{}, err
-	}
-	return s.readItem(ctx, envelope.Key, *found, true)
+	return s.readCopy(ctx, placeOfReport(r), *found, casefile.DisplayCopy)
+}
+
+// placeOfReport is where the items of a report lie.
+func placeOfReport(r *casefile.Report) media.Place {
+	return media.Place{Tenant: r.Tenant, Record: r.Envelope}
 }
 
 // reportStage is a stage whose items are the report's own.
-func (s *Service) reportStage(ctx context.Context, r *casefile.Report, maxItems int) (*stage, error) {
-	envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
-	if err != nil {
-		return nil, err
-	}
-	key, err := s.Keyring.OpenDataKey(r.Envelope, envelope.Key)
-	if err != nil {
-		return nil, err
-	}
-	return &stage{id: r.Envelope, tenant: r.Tenant, max: maxItems, key: key, wrapped: envelope.Key}, nil
+func reportStage(r *casefile.Report, maxItems int) *stage {
+	return &stage{id: r.Envelope, tenant: r.Tenant, max: maxItems}
 }
 
 // settle removes the items of a stage that the record did not take: those of a
@@ -227,14 +216,16 @@ func (s *Service) copyOne(ctx context.Context, st *stage, f IncomingFile) error 
 		return err
 	}
 	at := media.Place{Tenant: st.tenant, Record: st.id, Item: id}
-	stored, err := s.Media.Store(ctx, media.Source{Reader: bytes.NewReader(clean.JPEG)}, st.key, at)
+	item := casefile.Evidence{ID: id, Kind: casefile.Photo, State: casefile.EvidenceDerived, Released: true}
+	if _, item.CopyKey, err = s.Keyring.NewDataKey(copyPlace(at), s.Random); err != nil {
+		return err
+	}
+	c, err := s.storeCopy(ctx, at, item.CopyKey, casefile.DisplayCopy, clean.JPEG)
 	if err != nil {
 		return err
 	}
-	st.items = append(st.items, casefile.Evidence{
-		ID: id, Kind: "photo", State: casefile.EvidenceReleased, Object: stored.Object, Parts: stored.Parts,
-		Shown: stored.Object, ShownOf: stored.Parts, ShownSize: stored.Size,
-	})
+	item.Copies = []casefile.Copy{c}
+	st.items = append(st.items, item)
 	st.files = append(st.files, vault.File{Name: f.Name, Size: sent.n, SHA256: [sha256.Size]byte(sent.Sum(nil))})
 	return nil
 }
@@ -268,10 +259,7 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 	if err != nil {
 		return AddedEvidence{}, err
 	}
-	st, err := s.reportStage(ctx, r, min(tenant.Policy.MaxItems, max(0, tenant.Policy.MaxManifest-len(r.Evidence))))
-	if err != nil {
-		return AddedEvidence{}, err
-	}
+	st := reportStage(r, min(tenant.Policy.MaxItems, max(0, tenant.Policy.MaxManifest-len(r.Evidence))))
 	keys, _, err := s.keys(call, r.ID)
 	if err != nil {
 		return AddedEvidence{}, err

@@ -16,18 +16,20 @@ import (
 	"gridwatch/server/vault"
 )
 
-// stage is one attempt to take a form in: a data key and the items stored
-// under it so far. Until a record names the items they belong to nobody.
+// stage is one attempt to take a form in: the items stored so far. Until a
+// record names them they belong to nobody.
 type stage struct {
-	id      string // random; what the data key is wrapped for
-	tenant  string
-	max     int
-	key     *vault.DataKey
+	id     string // of the place: an envelope, or a task
+	tenant string
+	max    int
+	items  []casefile.Evidence
+	files  []vault.File
+
+	key     *vault.DataKey // of a record that is being made
 	wrapped []byte
-	items   []casefile.Evidence
-	files   []vault.File
 }
 
+// newStage is the stage of a record that is being made, with its data key.
 func (s *Service) newStage(maxItems int, tenant string) (*stage, error) {
 	id, err := s.newID()
 	if err != nil {
@@ -39,6 +41,23 @@ func (s *Service) newStage(maxItems int, tenant string) (*stage, error) {
 	}
 	return &stage{id: id, tenant: tenant, max: maxItems, key: key, wrapped: wrapped}, nil
 }
+
+// newItem returns an item at a place with keys of its own: the original's and
+// that of facts and copies.
+func (s *Service) newItem(at media.Place, kind casefile.EvidenceKind, state casefile.EvidenceState) (
+	item casefile.Evidence, original, copies *vault.DataKey, err error,
+) {
+	item = casefile.Evidence{ID: at.Item, Kind: kind, State: state}
+	if original, item.Key, err = s.Keyring.NewDataKey(keyPlace(at), s.Random); err != nil {
+		return item, nil, nil, err
+	}
+	copies, item.CopyKey, err = s.Keyring.NewDataKey(copyPlace(at), s.Random)
+	return item, original, copies, err
+}
+
+// keyPlace and copyPlace are what the two keys of an item are wrapped for.
+func keyPlace(at media.Place) string  { return at.String() + "/original" }
+func copyPlace(at media.Place) string { return at.String() + "/copies" }
 
 // storeAll streams every file of a form into the object store.
 func (s *Service) storeAll(ctx context.Context, st *stage, files Files) error {
@@ -68,7 +87,11 @@ func (s *Service) storeOne(ctx context.Context, st *stage, f IncomingFile) error
 		return err
 	}
 	at := media.Place{Tenant: st.tenant, Record: st.id, Item: id}
-	stored, err := s.Media.Store(ctx, media.Source{Reader: f.Reader, DeclaredSHA256: f.SHA256}, st.key, at)
+	item, key, copies, err := s.newItem(at, casefile.Photo, casefile.EvidenceVerified)
+	if err != nil {
+		return err
+	}
+	stored, err := s.Media.Store(ctx, media.Source{Reader: f.Reader, DeclaredSHA256: f.SHA256}, key, at)
 	if err != nil {
 		return mediaFault(err)
 	}
@@ -77,11 +100,8 @@ func (s *Service) storeOne(ctx context.Context, st *stage, f IncomingFile) error
 		Width: stored.Width, Height: stored.Height, Capture: stored.Facts,
 	}
 	sum := [sha256.Size]byte(stored.SHA256)
-	item := casefile.Evidence{
-		ID: id, Kind: "photo", State: casefile.EvidenceStored, Object: stored.Object, Parts: stored.Parts,
-		Digest: s.Keyring.FileIndex(st.tenant, sum)[0],
-	}
-	if item.Sealed, err = sealJSON(st.key, facts, factsAD(st.id, id)); err != nil {
+	item.Object, item.Parts, item.Digest = stored.Object, stored.Parts, s.Keyring.FileIndex(st.tenant, sum)[0]
+	if item.Sealed, err = sealJSON(copies, facts, factsAD(st.id, id)); err != nil {
 		return err
 	}
 	st.items = append(st.items, item)
@@ -116,11 +136,29 @@ func (s *Service) digestAll(ctx context.Context, files Files) ([]vault.File, err
 // leaves the sweep takes.
 func (s *Service) discard(ctx context.Context, items []casefile.Evidence) {
 	for _, item := range items {
-		if err := s.Media.Delete(context.WithoutCancel(ctx), media.Ref{Object: item.Object, Parts: item.Parts}); err != nil {
-			s.Log.LogAttrs(ctx, slog.LevelWarn, "objects of a refused upload are left to the sweep")
-			return
+		for _, ref := range refs(item) {
+			if err := s.Media.Delete(context.WithoutCancel(ctx), ref); err != nil {
+				s.Log.LogAttrs(ctx, slog.LevelWarn, "objects of a refused upload are left to the sweep")
+				return
+			}
 		}
 	}
+}
+
+// refs are the stored things of an item.
+func refs(item casefile.Evidence) []media.Ref {
+	var all []media.Ref
+	if item.Object != "" {
+		all = append(all, original(item))
+	}
+	for _, c := range item.Copies {
+		all = append(all, media.Ref{Object: c.Object, Parts: c.Parts})
+	}
+	return all
+}
+
+func original(item casefile.Evidence) media.Ref {
+	return media.Ref{Object: item.Object, Parts: item.Parts}
 }
 
 // Original is a stored file in clear, to be closed.
@@ -130,39 +168,66 @@ type Original struct {
 	Size int64 // bytes
 }
 
-// readItem returns the clear content of an item; shown selects the derivative.
-func (s *Service) readItem(ctx context.Context, wrapped []byte, item casefile.Evidence, shown bool) (Original, error) {
-	object, parts := item.Object, item.Parts
-	if shown {
-		object, parts = item.Shown, item.ShownOf
+// readOriginal returns an item as it was sent. Where its key is gone, or it is
+// not whole, there is none.
+func (s *Service) readOriginal(ctx context.Context, at media.Place, item casefile.Evidence) (Original, error) {
+	at.Item = item.ID
+	if len(item.Key) == 0 || !item.Here() {
+		return Original{}, fault.Absent()
 	}
-	at, ok := media.PlaceOf(object)
+	key, err := s.Keyring.OpenDataKey(keyPlace(at), item.Key)
+	if err != nil {
+		return Original{}, err
+	}
+	facts, err := s.facts(at, item)
+	if err != nil {
+		return Original{}, err
+	}
+	body, err := s.Media.Read(ctx, original(item), key, at)
+	if err != nil {
+		return Original{}, err
+	}
+	return Original{ReadCloser: body, Type: facts.Type, Size: facts.Size}, nil
+}
+
+// facts opens what is known of an item.
+func (s *Service) facts(at media.Place, item casefile.Evidence) (casefile.EvidenceFacts, error) {
+	at.Item = item.ID
+	var facts casefile.EvidenceFacts
+	if len(item.Sealed) == 0 {
+		return facts, nil
+	}
+	key, err := s.Keyring.OpenDataKey(copyPlace(at), item.CopyKey)
+	if err != nil {
+		return facts, err
+	}
+	return facts, openJSON(key, item.Sealed, &facts, factsAD(at.Record, item.ID))
+}
+
+// readCopy returns a clean copy of an item.
+func (s *Service) readCopy(ctx context.Context, at media.Place, item casefile.Evidence, kind casefile.CopyKind) (Original, error) {
+	at.Item = item.ID
+	c, ok := item.Copy(kind)
 	if !ok {
 		return Original{}, fault.Absent()
 	}
-	key, err := s.Keyring.OpenDataKey(at.Record, wrapped)
+	key, err := s.Keyring.OpenDataKey(copyPlace(at), item.CopyKey)
 	if err != nil {
 		return Original{}, err
 	}
-	kind, size := "image/jpeg", item.ShownSize
-	if !shown {
-		var facts casefile.EvidenceFacts
-		if err := openJSON(key, item.Sealed, &facts, factsAD(at.Record, item.ID)); err != nil {
-			return Original{}, err
-		}
-		kind, size = facts.Type, facts.Size
-	}
-	body, err := s.Media.Read(ctx, media.Ref{Object: object, Parts: parts}, key, at)
+	lies, _ := media.PlaceOf(c.Object)
+	body, err := s.Media.Read(ctx, media.Ref{Object: c.Object, Parts: c.Parts}, key, lies)
 	if err != nil {
 		return Original{}, err
 	}
-	return Original{ReadCloser: body, Type: kind, Size: size}, nil
+	return Original{ReadCloser: body, Type: c.Type, Size: c.Size}, nil
 }
 
 // derive makes the copy of an item that others may see: drawn anew, without
 // any metadata.
-func (s *Service) derive(ctx context.Context, wrapped []byte, item *casefile.Evidence) error {
-	original, err := s.readItem(ctx, wrapped, *item, false)
+func (s *Service) derive(ctx context.Context, at media.Place, item *casefile.Evidence) error {
+	at.Item = item.ID
+	original, err := s.readOriginal(ctx, at, *item)
 	if err != nil {
 		return err
 	}
@@ -170,20 +235,28 @@ func (s *Service) derive(ctx context.Context, wrapped []byte, item *casefile.Evi
 	if err = errors.Join(err, original.Close()); err != nil {
 		return mediaFault(err)
 	}
-	at, _ := media.PlaceOf(item.Object)
-	key, err := s.Keyring.OpenDataKey(at.Record, wrapped)
+	c, err := s.storeCopy(ctx, at, item.CopyKey, casefile.DisplayCopy, clean.JPEG)
 	if err != nil {
 		return err
+	}
+	item.Copies, item.State = append(item.Copies, c), casefile.EvidenceDerived
+	return nil
+}
+
+// storeCopy stores a clean picture for the item at a place, under an id of its own.
+func (s *Service) storeCopy(ctx context.Context, at media.Place, copyKey []byte, kind casefile.CopyKind, jpeg []byte) (casefile.Copy, error) {
+	key, err := s.Keyring.OpenDataKey(copyPlace(at), copyKey)
+	if err != nil {
+		return casefile.Copy{}, err
 	}
 	if at.Item, err = s.newID(); err != nil {
-		return err
+		return casefile.Copy{}, err
 	}
-	stored, err := s.Media.Store(ctx, media.Source{Reader: bytes.NewReader(clean.JPEG)}, key, at)
+	stored, err := s.Media.Store(ctx, media.Source{Reader: bytes.NewReader(jpeg)}, key, at)
 	if err != nil {
-		return err
+		return casefile.Copy{}, err
 	}
-	item.Shown, item.ShownOf, item.ShownSize, item.State = stored.Object, stored.Parts, stored.Size, casefile.EvidenceReleased
-	return nil
+	return casefile.Copy{Kind: kind, Object: stored.Object, Parts: stored.Parts, Size: stored.Size, Type: stored.Type}, nil
 }
 
 // mediaFault turns an error of what was sent in into a Fault.

@@ -59,7 +59,7 @@ func (s *Service) owns(ctx context.Context, object string) (bool, error) {
 	}
 	items, err := s.itemsOf(ctx, at.Tenant, at.Record)
 	return slices.ContainsFunc(items, func(e casefile.Evidence) bool {
-		return e.Object == object || e.Shown == object
+		return e.Owns(object)
 	}), err
 }
 
@@ -81,11 +81,11 @@ func (s *Service) itemsOf(ctx context.Context, tenant, id string) ([]casefile.Ev
 		return nil, err
 	}
 	t, err := s.Tasks.Get(ctx, tenant, id)
-	if fault.KindOf(err) == fault.NotFound || (err == nil && t.Result == nil) {
+	if fault.KindOf(err) == fault.NotFound {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return t.Result.Evidence, nil
+	return t.Collected, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gridwatch/media"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/grid"
@@ -107,14 +108,11 @@ func (s *Service) ResultEvidence(ctx context.Context, actor casefile.Actor, id, 
 	if err != nil {
 		return Original{}, err
 	}
-	if t.Result == nil {
+	e, ok := casefile.FindEvidence(t.Collected, item)
+	if !ok || t.Result == nil {
 		return Original{}, fault.Absent()
 	}
-	e, ok := casefile.FindEvidence(t.Result.Evidence, item)
-	if !ok {
-		return Original{}, fault.Absent()
-	}
-	return s.readItem(ctx, t.Result.Key, *e, false)
+	return s.readOriginal(ctx, placeOfTask(t), *e)
 }
 
 // MyTask returns a task assigned to the actor.
@@ -128,19 +126,18 @@ func (s *Service) TaskEvidence(ctx context.Context, actor casefile.Actor, id, it
 	if err != nil {
 		return Original{}, err
 	}
-	e, ok := casefile.FindEvidence(t.Evidence, item)
-	if !ok || t.Cause == "" {
+	if _, ok := casefile.FindEvidence(t.Evidence, item); !ok || t.Cause == "" {
 		return Original{}, fault.Absent()
 	}
 	r, err := s.Reports.Get(ctx, t.Tenant, t.Cause)
 	if err != nil {
 		return Original{}, err
 	}
-	envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
-	if err != nil {
-		return Original{}, err
+	e, ok := casefile.FindEvidence(r.Evidence, item)
+	if !ok || !e.Released {
+		return Original{}, fault.Absent()
 	}
-	return s.readItem(ctx, envelope.Key, *e, true)
+	return s.readCopy(ctx, placeOfReport(r), *e, casefile.DisplayCopy)
 }
 
 // SeeTask notes that the assignee has seen the task.
@@ -188,20 +185,17 @@ func (s *Service) SaveResult(ctx context.Context, call Call, id string, in TaskR
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
-	st, err := s.resultStage(task, tenant.Policy.MaxItems)
-	if err != nil {
-		return casefile.Outcome{}, err
-	}
+	st := &stage{id: task.ID, tenant: task.Tenant, max: tenant.Policy.MaxItems}
 	if err := s.storeAll(ctx, st, in.Files); err != nil {
 		s.discard(ctx, st.items)
 		return casefile.Outcome{}, err
 	}
 	call.Files = st.files
-	result.Key, result.Evidence = st.wrapped, st.items
 	used := false
 	out, err := change(ctx, s, call, s.Tasks, casefile.TaskMoves, id, casefile.TaskWork,
 		func(t *casefile.Task, e *casefile.Event) ([]casefile.Effect, error) {
 			result.At, t.Result = e.At, &result
+			t.Collected = append(t.Collected, st.items...)
 			e.Command = "save_result"
 			used = true
 			return nil, nil
@@ -213,14 +207,8 @@ func (s *Service) SaveResult(ctx context.Context, call Call, id string, in TaskR
 	return out, err
 }
 
-// resultStage is a stage whose items are the task's own.
-func (s *Service) resultStage(t *casefile.Task, maxItems int) (*stage, error) {
-	key, wrapped, err := s.Keyring.NewDataKey(t.ID, s.Random)
-	if err != nil {
-		return nil, err
-	}
-	return &stage{id: t.ID, tenant: t.Tenant, max: maxItems, key: key, wrapped: wrapped}, nil
-}
+// placeOfTask is where what was taken for a task lies.
+func placeOfTask(t *casefile.Task) media.Place { return media.Place{Tenant: t.Tenant, Record: t.ID} }
 
 // result checks the answers and compares the position with the target.
 func (s *Service) result(ctx context.Context, t *casefile.Task, in TaskResult) (casefile.Result, error) {
