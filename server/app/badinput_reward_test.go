@@ -158,6 +158,11 @@ func badBudgets(t *testing.T, _ *world) map[string]badRow {
 	}
 }
 
+// called is a request for an opening to call a reporter back.
+func called(report string) object {
+	return object{"report": report, "purpose": casefile.CallBack, "basis": marker, "hours": 1}
+}
+
 func badCustody(t *testing.T, w *world) map[string]badRow {
 	t.Helper()
 	d := newDocket(t, w, casefile.RealName, casefile.IllegalAct).verify(isSo).conclude(isSo)
@@ -202,6 +207,10 @@ func badCustody(t *testing.T, w *world) map[string]badRow {
 		"unknown purpose":      ask(object{"purpose": marker}, 400, "body.invalid", "/purpose body.enum"),
 		"no legal basis":       ask(object{"basis": ""}, 400, "body.invalid", "/basis body.too_short"),
 		"of no award":          ask(object{"award": newKey(t)}, 404, "record.not_found", ""),
+		"award and report":     ask(object{"report": d.report}, 400, "body.invalid", "/report body.not_possible"),
+		"another's purpose":    post("reward1", "/v1/custody/openings", called(d.report), 409, "opening.other_role", "/purpose"),
+		"of no report":         post("desk1", "/v1/custody/openings", called(newKey(t)), 404, "record.not_found", ""),
+		"call back, no report": post("desk1", "/v1/custody/openings", object{"purpose": casefile.CallBack, "basis": marker, "hours": 1}, 400, "body.invalid", "/report body.required"),
 		"classic recipient":    key("age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq", "body.invalid"),
 		"recipient is garbage": short,
 		"recipient of no key":  odd,

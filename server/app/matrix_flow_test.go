@@ -96,8 +96,16 @@ func draft(ids map[string]string) doc {
 	return doc{"report": ids["report"], "matter": casefile.IllegalAct, "knownBefore": false, "clearTarget": true}
 }
 
+// asked is a request for an opening, for the purpose of who asks.
 func asked(ids map[string]string) doc {
-	return doc{"award": ids["award"], "purpose": casefile.RewardPayment, "basis": "安监总财〔2018〕19号第13条", "hours": 24}
+	switch casefile.Role(ids["role"]) {
+	case casefile.DeskOfficer:
+		return doc{"report": ids["report"], "purpose": casefile.CallBack, "basis": "安全生产法 第76条", "hours": 24}
+	case casefile.Leader:
+		return doc{"report": ids["report"], "purpose": casefile.TransferToJustice, "basis": "行政执法机关移送涉嫌犯罪案件的规定 第3条", "hours": 24}
+	default:
+		return doc{"award": ids["award"], "purpose": casefile.RewardPayment, "basis": "安监总财〔2018〕19号第13条", "hours": 24}
+	}
 }
 
 func reply() doc {

@@ -171,6 +171,7 @@ func (c *filedCase) samples() map[string]sample {
 			"POST /v1/office/awards/:id/failed":                  fixed(doc{"reason": "bank_refused"}),
 			"POST /v1/office/awards/:id/retry":                   nil,
 			"POST /v1/custody/openings":                          made(asked),
+			"GET /v1/custody/openings/:id":                       nil,
 		},
 		ofTheTenant: {
 			"GET /v1/office/people/:id":                 nil,
@@ -181,7 +182,6 @@ func (c *filedCase) samples() map[string]sample {
 			"POST /v1/office/people/:id/sign-out":       nil,
 			"POST /v1/office/proposals/:id/confirm":     nil,
 			"POST /v1/office/proposals/:id/refuse":      nil,
-			"GET /v1/custody/openings/:id":              nil,
 			"POST /v1/custody/openings/:id/key":         fixed(doc{"recipient": once.Recipient()}),
 			"POST /v1/custody/openings/:id/layer": func(ids map[string]string) any {
 				return doc{

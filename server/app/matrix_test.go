@@ -86,6 +86,7 @@ func pattern(r web.Route) string { return r.Method + " " + r.Path }
 func (m *matrix) send(t *testing.T, from *filedCase, r web.Route, ids map[string]string, role casefile.Role, login string) apiclient.Answer {
 	t.Helper()
 	client, ids := from.anyone(), maps.Clone(ids)
+	ids["role"] = string(role)
 	switch role {
 	case casefile.Anyone:
 	case casefile.ReceiptHolder:
@@ -215,11 +216,13 @@ func (m *matrix) elsewhere(t *testing.T) {
 				logins = append(logins, "near-"+string(role))
 			}
 			switch reach := m.samples[pattern(r)].reach; {
+			case role == casefile.IdentityOfficer || role == casefile.SealLeader: // the rings are the whole tenant's
+				continue
 			case reach == ofTheCase:
 				logins = logins[:1]
 			case reach == ofThePerson:
 			case isList(r) && r.Action == casefile.TaskWork:
-			case isList(r) && r.Action != casefile.OpeningRead && r.Action != casefile.RingRead: // the rings are the whole tenant's
+			case isList(r):
 				logins = logins[:1]
 			default:
 				continue

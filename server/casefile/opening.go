@@ -23,13 +23,28 @@ var OpeningMoves = Table{Noun: "opening", Moves: []Move{
 	{[]State{OpeningAsked, OpeningKeyed, OpeningPeeled, OpeningFinished, OpeningDenied}, "refused", nil, "R36"},
 }}
 
-// Purpose of an opening.
+// Purpose (用途) of an opening.
 type Purpose string
 
-// The purposes.
+// The purposes. The first is of an award, the others of a report.
 const (
-	RewardPayment Purpose = "reward_payment"
+	RewardPayment     Purpose = "reward_payment"      // 奖励发放
+	CallBack          Purpose = "call_back"           // 回访
+	TransferToJustice Purpose = "transfer_to_justice" // 移送司法
 )
+
+// Ask returns the action of asking for an opening of this purpose.
+func (p Purpose) Ask() Action {
+	switch p {
+	case RewardPayment:
+		return OpeningAskPayment
+	case CallBack:
+		return OpeningAskCallBack
+	case TransferToJustice:
+		return OpeningAskJustice
+	}
+	return ""
+}
 
 // OpeningResult is what ring A's officer says of an opened identity.
 type OpeningResult string
@@ -49,7 +64,8 @@ type Opening struct {
 
 	Report    string    `bson:"report"`
 	Area      string    `bson:"area"`
-	Award     string    `bson:"award"`
+	Party     string    `bson:"party"` // the desk's words for the target, for declared ties
+	Award     string    `bson:"award"` // of a payment; "" for other purposes
 	Purpose   Purpose   `bson:"purpose"`
 	Basis     string    `bson:"basis"` // legal basis
 	Expires   time.Time `bson:"expires"`
@@ -70,5 +86,5 @@ type Opening struct {
 
 // Subject is what policy must know of the opening.
 func (o *Opening) Subject() Subject {
-	return Subject{Tenant: o.Tenant, Area: o.Area, Report: o.Report}
+	return Subject{Tenant: o.Tenant, Area: o.Area, Party: o.Party, Report: o.Report}
 }

@@ -72,6 +72,20 @@ func (a Actor) may(r rule, s Subject) bool {
 	return false
 }
 
+// Reach lists the areas in which the actor may do an action; none says that it
+// is the whole tenant.
+func (a Actor) Reach(action Action) []string {
+	var areas []string
+	for _, r := range policy[action] {
+		if (r.scope == ofTenant || r.scope == ofAll) && a.holds(r.roles, "") {
+			return nil
+		}
+		areas = append(areas, a.Areas(r.roles...)...)
+	}
+	slices.Sort(areas)
+	return slices.Compact(areas)
+}
+
 // Actions lists every action in the policy table.
 func Actions() []Action {
 	var all []Action
@@ -126,7 +140,7 @@ const (
 	AwardRead     Action = "award.read"
 	BudgetSet     Action = "budget.set"
 	BudgetRead    Action = "budget.read"
-	OpeningAsk    Action = "opening.ask"
+	OpeningAsk    Action = "opening.ask" // for any purpose; each is an action of its own
 	OpeningRead   Action = "opening.read"
 	OpeningPeel   Action = "opening.peel"   // ring B
 	OpeningFinish Action = "opening.finish" // ring A
@@ -137,6 +151,10 @@ const (
 	RingKeep      Action = "ring.keep"      // create, enrol, leave: by the officers of both rings
 	EnvelopeCheck Action = "envelope.check" // ring B
 	LogRead       Action = "log.read"       // checkpoints and tiles
+
+	OpeningAskPayment  Action = "opening.ask_payment"
+	OpeningAskCallBack Action = "opening.ask_call_back"
+	OpeningAskJustice  Action = "opening.ask_justice"
 )
 
 // policy is the table. Order of rows: surfaces of workflow.md.
@@ -184,8 +202,12 @@ var policy = map[Action][]rule{
 	BudgetSet:    {{ofTenant, []Role{Leader}}},
 	BudgetRead:   {{ofTenant, []Role{Leader, RewardOfficer, Payer}}},
 
-	OpeningAsk:    {{ofArea, []Role{RewardOfficer}}},
-	OpeningRead:   {{ofTenant, []Role{RewardOfficer, IdentityOfficer, SealLeader}}},
+	OpeningAsk:         {{ofArea, []Role{RewardOfficer, DeskOfficer, Leader}}},
+	OpeningAskPayment:  {{ofArea, []Role{RewardOfficer}}},
+	OpeningAskCallBack: {{ofArea, []Role{DeskOfficer}}},
+	OpeningAskJustice:  {{ofArea, []Role{Leader}}},
+
+	OpeningRead:   {{ofArea, []Role{RewardOfficer, DeskOfficer, Leader}}, {ofTenant, []Role{IdentityOfficer, SealLeader}}},
 	OpeningPeel:   {{ofTenant, []Role{SealLeader}}},
 	OpeningFinish: {{ofTenant, []Role{IdentityOfficer}}},
 	OpeningDeny:   {{ofTenant, []Role{SealLeader, IdentityOfficer}}},

@@ -164,3 +164,36 @@ func codeOf(err error) string {
 	}
 	return fault.CodeOf(err)
 }
+
+// Openings are asked for, by purpose, by who needs one, and seen in the area of
+// the post; the officers of the rings see the tenant's.
+func TestOpeningsByPurposeAndArea(t *testing.T) {
+	t.Parallel()
+	const county, town, other = "220182000000", "220182100000", "220182101000"
+	in := casefile.Subject{Tenant: "a", Area: town}
+	askers := map[casefile.Purpose]casefile.Role{
+		casefile.RewardPayment: casefile.RewardOfficer, casefile.CallBack: casefile.DeskOfficer, casefile.TransferToJustice: casefile.Leader,
+	}
+	for _, role := range casefile.StaffRoles() {
+		ring := role == casefile.IdentityOfficer || role == casefile.SealLeader
+		asks := false
+		for purpose, asker := range askers {
+			if got := post(role, county).May(purpose.Ask(), in); got != (role == asker) {
+				t.Errorf("%s asks for %s: got %t", role, purpose, got)
+			}
+			asks = asks || role == asker
+		}
+		if got := post(role, town).May(casefile.OpeningRead, in); got != (asks || ring) {
+			t.Errorf("%s of the town reads: got %t", role, got)
+		}
+		if got := post(role, other).May(casefile.OpeningRead, in); got != ring {
+			t.Errorf("%s of another town reads: got %t", role, got)
+		}
+		if reach := post(role, other).Reach(casefile.OpeningRead); (asks || ring) && (len(reach) == 0) != ring {
+			t.Errorf("%s of another town lists %v", role, reach)
+		}
+	}
+	if casefile.Purpose("curiosity").Ask() != "" || post(casefile.Leader, county).May("", in) {
+		t.Error("an unknown purpose may be asked for")
+	}
+}

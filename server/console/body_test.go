@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -88,6 +89,11 @@ func bodies() map[string]struct {
 	}
 }
 
+// others have, where no body can hold all that a schema allows, another one.
+func others() map[string]string {
+	return map[string]string{"custody-request": `{"report":` + anID + `,"purpose":"call_back","basis":"第76条","hours":24}`}
+}
+
 // What a schema takes, the use case gets: every field of a full body lands in
 // a field of the input.
 func TestBodies(t *testing.T) {
@@ -101,13 +107,15 @@ func TestBodies(t *testing.T) {
 	for name, b := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if found, err := schemas.Validate(name, []byte(b.full)); err != nil || len(found) > 0 {
-				t.Fatalf("got %v, %v, want a body that fits", found, err)
-			}
-			d := json.NewDecoder(strings.NewReader(b.full))
-			d.DisallowUnknownFields()
-			if err := d.Decode(b.into); err != nil {
-				t.Fatal(err)
+			for _, body := range []string{b.full, cmp.Or(others()[name], b.full)} {
+				if found, err := schemas.Validate(name, []byte(body)); err != nil || len(found) > 0 {
+					t.Fatalf("got %v, %v, want a body that fits", found, err)
+				}
+				d := json.NewDecoder(strings.NewReader(body))
+				d.DisallowUnknownFields()
+				if err := d.Decode(b.into); err != nil {
+					t.Fatal(err)
+				}
 			}
 			v := reflect.ValueOf(b.into).Elem()
 			for i := range v.NumField() {

@@ -13,7 +13,8 @@ import (
 type opening struct {
 	head
 
-	Award     string                 `json:"award"`
+	Award     string                 `json:"award,omitempty"`  // of a payment
+	Report    string                 `json:"report,omitempty"` // of any other purpose
 	Purpose   casefile.Purpose       `json:"purpose"`
 	Basis     string                 `json:"basis"`
 	Expires   time.Time              `json:"expires"`
@@ -25,10 +26,14 @@ type opening struct {
 }
 
 func newOpening(o *casefile.Opening) opening {
-	return opening{
+	v := opening{
 		head: newHead(&o.Head), Award: o.Award, Purpose: o.Purpose, Basis: o.Basis, Expires: o.Expires, Requester: o.Requester,
 		RingA: o.RingA, RingB: o.RingB, Result: o.Result, Denial: o.DenialReason,
 	}
+	if o.Award == "" {
+		v.Report = o.Report
+	}
+	return v
 }
 
 // openingTurn is an opening with what the ring whose turn it is feeds its tool.

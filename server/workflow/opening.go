@@ -13,20 +13,28 @@ import (
 
 // OpeningRequest asks that two rings open who reported.
 type OpeningRequest struct {
-	Award   string
+	Award   string // of a payment
+	Report  string // of any other purpose
 	Purpose casefile.Purpose
 	Basis   string // legal basis, an article
 	Hours   int    // how long the request lives; at most the tenant's OpeningHours
 }
 
 // AskOpening (开封申请) asks for the identity behind an award whose reporter has
-// asked for payment (confidentiality 2).
+// asked for payment, or behind a report to call its reporter back or because
+// the case goes to justice (confidentiality 2). Who may ask for which purpose
+// stands in the policy table. Of a case that is transferred the tenant stays
+// the holder of the identity: there is no purpose that sends it on.
 func (s *Service) AskOpening(ctx context.Context, call Call, in OpeningRequest) (casefile.Outcome, error) {
-	a, err := load(ctx, call.Actor, s.Awards, in.Award, casefile.OpeningAsk)
+	ask := in.Purpose.Ask()
+	if !call.Actor.May(ask, casefile.Subject{}) {
+		return casefile.Outcome{}, fault.New(fault.Conflict, "opening.other_role", "an opening for this purpose is asked for by another role").At("/purpose")
+	}
+	report, claimed, err := s.openingOf(ctx, call.Actor, in)
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
-	tenant, err := s.Directory.Tenant(ctx, a.Tenant)
+	tenant, err := s.Directory.Tenant(ctx, report.Tenant)
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
@@ -35,16 +43,31 @@ func (s *Service) AskOpening(ctx context.Context, call Call, in OpeningRequest) 
 	}
 	return create(ctx, s, call, s.Openings, casefile.OpeningMoves,
 		func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
-			if a.State != casefile.AwardNotified || a.AskedAt.IsZero() {
+			if in.Purpose == casefile.RewardPayment && !claimed {
 				return nil, fault.New(fault.Conflict, "opening.not_claimed", "the reporter has not asked for this award").At("/award")
 			}
 			e.Command = "ask"
 			*o = casefile.Opening{
-				Head: o.Head, Report: a.Report, Area: a.Area, Award: a.ID, Purpose: in.Purpose, Basis: in.Basis,
+				Head: o.Head, Report: report.ID, Area: report.Area, Party: report.Target.Name, Award: in.Award, Purpose: in.Purpose, Basis: in.Basis,
 				Expires: e.At.Add(time.Duration(in.Hours) * time.Hour), Requester: call.Actor.Person,
 			}
 			return s.logged(ctx, o.Report, &o.Head, casefile.OpeningMoves, *e, nil)
 		})
+}
+
+// openingOf reads the report that a request is about, and says whether its
+// reporter has asked for the award that is to be paid.
+func (s *Service) openingOf(ctx context.Context, actor casefile.Actor, in OpeningRequest) (*casefile.Report, bool, error) {
+	if in.Purpose != casefile.RewardPayment {
+		r, err := load(ctx, actor, s.Reports, in.Report, in.Purpose.Ask())
+		return r, false, err
+	}
+	a, err := load(ctx, actor, s.Awards, in.Award, in.Purpose.Ask())
+	if err != nil {
+		return nil, false, err
+	}
+	r, err := s.Reports.Get(ctx, a.Tenant, a.Report)
+	return r, a.State == casefile.AwardNotified && !a.AskedAt.IsZero(), err
 }
 
 func (s *Service) onOpening(
@@ -144,7 +167,7 @@ func (s *Service) PeelOpening(ctx context.Context, call Call, id string, layer v
 }
 
 // FinishOpening is ring A's officer saying what came of it. The layer is
-// dropped; an identity that was read makes the award claimed.
+// dropped; an identity that was read to pay an award makes it claimed.
 func (s *Service) FinishOpening(ctx context.Context, call Call, id string, outcome vault.Outcome) (casefile.Outcome, error) {
 	return s.onOpening(ctx, call, id, casefile.OpeningFinish, "finish",
 		func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
@@ -159,7 +182,7 @@ func (s *Service) FinishOpening(ctx context.Context, call Call, id string, outco
 				return nil, err
 			}
 			o.Result, o.Signature, o.Wrapped, e.Code = casefile.OpeningResult(outcome.Result), outcome.Signature, nil, string(outcome.Result)
-			if o.Result != casefile.Opened {
+			if o.Result != casefile.Opened || o.Award == "" {
 				return nil, nil
 			}
 			return []casefile.Effect{{Follow: &casefile.Follow{Record: o.Award, Command: "claim", Ref: o.ID}}}, nil
@@ -215,7 +238,8 @@ func (s *Service) ReadOpening(ctx context.Context, actor casefile.Actor, id stri
 	return view, nil
 }
 
-// ListOpenings lists requests of the tenant, oldest first.
+// ListOpenings lists requests, oldest first: for the rings those of the tenant,
+// for who may ask those of the own area.
 func (s *Service) ListOpenings(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Opening, error) {
 	return listed(ctx, actor, s.Openings, casefile.OpeningRead, q)
 }

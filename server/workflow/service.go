@@ -166,10 +166,9 @@ func load[T any, P record[T]](ctx context.Context, actor casefile.Actor, of Reco
 	return P(rec), nil
 }
 
-// listed lists records in the areas where the actor holds a role that may do
-// an action.
+// listed lists records in the areas where the actor may do an action.
 func listed[T any, P record[T]](ctx context.Context, actor casefile.Actor, of Records[T], action casefile.Action, q Query) ([]T, error) {
-	q.Tenant, q.Areas = actor.Tenant, actor.Areas(casefile.RolesFor(action)...)
+	q.Tenant, q.Areas = actor.Tenant, actor.Reach(action)
 	return page[T, P](ctx, actor, of, action, q)
 }
 

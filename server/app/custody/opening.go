@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"gridwatch/server/app/apiclient"
+	"gridwatch/server/casefile"
 	"gridwatch/server/vault"
 )
 
@@ -180,7 +181,7 @@ func open(ctx context.Context, o options, env Env) error {
 	if err != nil {
 		return err
 	}
-	if err := show(env, o.json, result, identity); err != nil {
+	if err := show(env, o.json, in.Request.Purpose, result, identity); err != nil {
 		return err
 	}
 	outcome, err := vault.SignOutcome(key, result, *in.Layer, in.Request)
@@ -272,13 +273,16 @@ type Shown struct {
 	PayeeAccount string       `json:"payeeAccount,omitempty"`
 }
 
-func show(env Env, asJSON bool, result vault.Result, id vault.Identity) error {
+// pays says whether a request is made to pay: for no other purpose is it shown
+// who is paid.
+func pays(purpose string) bool { return purpose == string(casefile.RewardPayment) }
+
+func show(env Env, asJSON bool, purpose string, result vault.Result, id vault.Identity) error {
 	s := Shown{Result: result}
 	if result == vault.ResultOpened {
-		s = Shown{
-			Result: result, Name: printable(id.Name), IDNumber: printable(id.IDNumber), Employer: printable(id.Employer),
-			Relation: printable(string(id.Relation)), PayeeName: printable(id.PayeeName), PayeeBank: printable(id.PayeeBank),
-			PayeeAccount: printable(id.PayeeAccount),
+		s.Name, s.IDNumber, s.Employer, s.Relation = printable(id.Name), printable(id.IDNumber), printable(id.Employer), printable(string(id.Relation))
+		if pays(purpose) {
+			s.PayeeName, s.PayeeBank, s.PayeeAccount = printable(id.PayeeName), printable(id.PayeeBank), printable(id.PayeeAccount)
 		}
 	}
 	if asJSON {
@@ -290,11 +294,15 @@ func show(env Env, asJSON bool, result vault.Result, id vault.Identity) error {
 		vault.ResultBinding:    "The envelope belongs to another report.",
 	}
 	if text, ok := why[result]; ok {
-		_, err := fmt.Fprintln(env.Stdout, text+" This outcome is recorded; the reward cannot be paid on this request.")
+		_, err := fmt.Fprintln(env.Stdout, text+" This outcome is recorded; nothing more can be done on this request.")
 		return err
 	}
-	_, err := fmt.Fprintf(env.Stdout, "Who reported (write it nowhere)\n  name         %s\n  id number    %s\n  employer     %s\n  relation     %s\nWho is paid\n  name         %s\n  bank         %s\n  account      %s\n",
-		s.Name, s.IDNumber, s.Employer, s.Relation, s.PayeeName, s.PayeeBank, s.PayeeAccount)
+	_, err := fmt.Fprintf(env.Stdout, "Who reported (write it nowhere)\n  name         %s\n  id number    %s\n  employer     %s\n  relation     %s\n",
+		s.Name, s.IDNumber, s.Employer, s.Relation)
+	if err != nil || !pays(purpose) {
+		return err
+	}
+	_, err = fmt.Fprintf(env.Stdout, "Who is paid\n  name         %s\n  bank         %s\n  account      %s\n", s.PayeeName, s.PayeeBank, s.PayeeAccount)
 	return err
 }
 

@@ -45,12 +45,17 @@ func TestShow(t *testing.T) {
 	t.Parallel()
 	id := vault.Identity{Name: "演示\x1b[2J", PayeeAccount: "0000"}
 	for _, asJSON := range []bool{false, true} {
-		var opened, swapped bytes.Buffer
-		if err := errors.Join(show(Env{Stdout: &opened}, asJSON, vault.ResultOpened, id), show(Env{Stdout: &swapped}, asJSON, vault.ResultSwapped, id)); err != nil {
+		var opened, called, swapped bytes.Buffer
+		if err := errors.Join(show(Env{Stdout: &opened}, asJSON, "reward_payment", vault.ResultOpened, id),
+			show(Env{Stdout: &called}, asJSON, "call_back", vault.ResultOpened, id),
+			show(Env{Stdout: &swapped}, asJSON, "reward_payment", vault.ResultSwapped, id)); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(opened.String(), "演示\uFFFD[2J") || !strings.Contains(opened.String(), "0000") {
 			t.Errorf("got %q, want name and account, without the escape", opened.String())
+		}
+		if !strings.Contains(called.String(), "演示") || strings.Contains(called.String(), "0000") {
+			t.Errorf("got %q for a call back, want the name and nothing of who is paid", called.String())
 		}
 		if strings.Contains(swapped.String(), "演示") || strings.Contains(swapped.String(), "0000") {
 			t.Errorf("got %q for an envelope that was swapped", swapped.String())
