@@ -30,6 +30,7 @@ import (
 	"gridwatch/server/reward"
 	"gridwatch/server/vault"
 	"gridwatch/server/web"
+	"gridwatch/server/web/work"
 	"gridwatch/server/workflow"
 )
 
@@ -182,9 +183,13 @@ func (a *App) surfaces(ctx context.Context, keyring *vault.Keyring) error {
 		return err
 	}
 	tokens := web.NewTokens("gridwatch", keyring, a.env.Now)
+	var gate *work.Gate
+	if a.cfg.ProofOfWork > 0 {
+		gate = work.NewGate(keyring, a.env.Random, a.env.Now, a.cfg.ProofOfWork)
+	}
 	a.server = web.New(web.Deps{
 		Tokens: tokens, Directory: a.service, Metrics: metrics, Log: a.env.Log, Now: a.env.Now,
-		RequestDeadline: a.cfg.RequestDeadline, UploadDeadline: a.cfg.UploadDeadline,
+		RequestDeadline: a.cfg.RequestDeadline, UploadDeadline: a.cfg.UploadDeadline, Work: gate,
 		Strict: a.cfg.TLSCert != "" || len(a.cfg.TrustedProxies) > 0,
 	})
 	return a.server.Mount(ctx, Routes(a.service, tokens)) //nolint:contextcheck // a handler has the context of its request

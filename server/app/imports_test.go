@@ -21,6 +21,7 @@ var layers = [][]string{
 	{"mobileapi/intake"},
 	{"mobileapi/wire"},
 	{"server/web", "server/workflow", "server/config"}, // none imports another
+	{"server/web/work"},
 	{"server/vault", "server/grid", "server/dispatch", "server/reward", "server/audit"},
 	{"server/casefile"},
 	{"server/fault"},

@@ -44,6 +44,8 @@ type Config struct {
 	UploadDeadline  time.Duration `env:"GRID_UPLOAD_DEADLINE" envDefault:"10m" meaning:"time an upload or a download may take"`
 	Drain           time.Duration `env:"GRID_DRAIN" envDefault:"20s" meaning:"time given to open requests at the end; longer than the request deadline"`
 
+	ProofOfWork int `env:"GRID_PROOF_OF_WORK" envDefault:"50000" meaning:"most hashes that a public request has to try once half of the room for such requests is taken; 0 never asks"`
+
 	LogHour  int    `env:"GRID_LOG_HOUR" envDefault:"4" meaning:"hour of the day, Asia/Shanghai, from which the log's daily checkpoint is made: 0 to 23"`
 	LogAbove string `env:"GRID_LOG_ABOVE" meaning:"verifier key of the level above, which countersigns checkpoints"`
 
@@ -200,6 +202,7 @@ func (c Config) check() []error {
 		refuse(err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil, "GRID_S3_URL is http or https, without credentials in it")
 		refuse(c.S3AccessKey.Reveal() == "" || c.S3SecretKey.Reveal() == "", "GRID_S3_URL needs GRID_S3_ACCESS_KEY and GRID_S3_SECRET_KEY")
 	}
+	refuse(c.ProofOfWork < 0 || c.ProofOfWork > 10_000_000, "GRID_PROOF_OF_WORK is from 0 to 10000000")
 	refuse(c.LogHour < 0 || c.LogHour > 23, "GRID_LOG_HOUR is from 0 to 23")
 	refuse(c.MongoDatabase == "", "GRID_MONGO_DATABASE is not empty")
 	refuse(c.S3Lock != "governance" && c.S3Lock != "compliance", "GRID_S3_LOCK is governance or compliance")

@@ -30,11 +30,12 @@ const (
 	Signing     Purpose = "statement"   // Ed25519 seed, registration statements
 	Session     Purpose = "session"     // Ed25519 seed, access tokens
 	LogSigning  Purpose = "log"         // Ed25519 seed, checkpoints of the log
+	Challenge   Purpose = "challenge"   // HMAC, challenges of the proof of work
 )
 
 // purposes returns every Purpose; a keyring has keys for all of them.
 func purposes() []Purpose {
-	return []Purpose{AtRest, Idempotency, Receipt, Lookup, Pepper, Digest, Signing, Session, LogSigning}
+	return []Purpose{AtRest, Idempotency, Receipt, Lookup, Pepper, Digest, Signing, Session, LogSigning, Challenge}
 }
 
 const (
@@ -255,6 +256,12 @@ func mac(key []byte, domain string, parts ...[]byte) []byte {
 // newest key first, to store the first and look for all.
 func (k *Keyring) FileIndex(tenant string, sum [sha256.Size]byte) []string {
 	return k.hashes(Digest, "gridwatch/file-index/1", []byte(tenant), sum[:])
+}
+
+// ChallengeMACs signs a challenge of the proof of work: under every key, newest
+// first, to issue with the first and to check by all.
+func (k *Keyring) ChallengeMACs(text string) []string {
+	return k.hashes(Challenge, "gridwatch/challenge/1", []byte(text))
 }
 
 // SessionKey returns the newest key for access tokens and its id (JWT "kid").

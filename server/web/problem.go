@@ -12,6 +12,7 @@ import (
 
 	"gridwatch/schemas"
 	"gridwatch/server/fault"
+	"gridwatch/server/web/work"
 )
 
 // Problem is an RFC 9457 problem document. It never repeats what was sent.
@@ -22,6 +23,9 @@ type Problem struct {
 	Code   string       `json:"code"` // stable, noun.problem
 	Detail string       `json:"detail"`
 	Errors []FieldError `json:"errors,omitempty"`
+	// Challenge comes with server.prove_work: its solution in the field
+	// Proof-Of-Work of the same request is let in.
+	Challenge *work.Challenge `json:"challenge,omitempty"`
 }
 
 // FieldError is one value that is wrong.
@@ -116,15 +120,19 @@ func problemOf(f *fault.Fault, lang Lang, violations ...schemas.Violation) Probl
 	return p
 }
 
-// writeProblem is the one place that answers errors.
+// writeProblem answers a Fault.
 func writeProblem(c *fiber.Ctx, f *fault.Fault, lang Lang, violations ...schemas.Violation) {
-	p := problemOf(f, lang, violations...)
+	sendProblem(c, f.Kind, problemOf(f, lang, violations...), lang)
+}
+
+// sendProblem is the one place that answers errors.
+func sendProblem(c *fiber.Ctx, kind fault.Kind, p Problem, lang Lang) {
 	text, err := json.Marshal(p)
 	if err != nil { // only Want could not be encoded
 		p.Errors = nil
 		text, _ = json.Marshal(p)
 	}
-	switch f.Kind {
+	switch kind {
 	case fault.Unauthorized:
 		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
 	case fault.Busy:

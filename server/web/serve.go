@@ -15,6 +15,7 @@ import (
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/vault"
+	"gridwatch/server/web/work"
 )
 
 // param is what a value in a path may be: ids, codes, dates. Anything else
@@ -122,7 +123,8 @@ func (s *Server) handle(q *Request, public bool) (Reply, error) {
 }
 
 // admit bounds the work of public routes as a whole, since they know no
-// caller, and of other routes by account.
+// caller, and of other routes by account. Of an address it knows nothing: half
+// a county may come from one, behind its carrier's NAT.
 func (s *Server) admit(q *Request, public bool) (func(), error) {
 	if !public {
 		if !s.accounts.allow(q.Actor, s.Now()) {
@@ -130,16 +132,53 @@ func (s *Server) admit(q *Request, public bool) (func(), error) {
 		}
 		return func() {}, nil
 	}
-	room := s.requests
+	if q.route.signsIn() {
+		if s.signIns.take(s.signIns.all) {
+			return s.signIns.leave, nil
+		}
+		return nil, errBusy()
+	}
+	room, solved := s.requests, q.c.Get(work.Header)
 	if q.route.Stream {
 		room = s.uploads
 	}
-	select {
-	case room <- struct{}{}:
-		return func() { <-room }, nil
+	switch {
+	case s.Work == nil && room.take(room.all), solved != work.Ask && room.take(room.open):
+		return room.leave, nil
+	case s.Work == nil:
+		return nil, errBusy()
+	case !s.Work.Solves(q.Route(), solved):
+		return nil, s.askForWork(q)
+	case !room.take(room.all):
+		return nil, errBusy()
+	case !s.Work.Use(solved):
+		room.leave()
+		return nil, s.askForWork(q)
 	default:
-		return nil, fault.New(fault.Busy, "server.busy", "the server is busy; try again with the same key")
+		return room.leave, nil
 	}
+}
+
+func (s *Server) askForWork(q *Request) error {
+	c, err := s.Work.Issue(q.Route())
+	if err != nil {
+		return err //nolint:wrapcheck // it says what it was about
+	}
+	return &workError{c}
+}
+
+func errBusy() *fault.Fault {
+	return fault.New(fault.Busy, "server.busy", "the server is busy; try again with the same key")
+}
+
+// workError asks for the solution of a challenge.
+type workError struct{ challenge work.Challenge }
+
+func (e *workError) Error() string { return "server.prove_work" }
+
+func (e *workError) fault() *fault.Fault {
+	return fault.New(fault.Busy, "server.prove_work",
+		"the server is busy: send the request again with the same key and the solution of this challenge, or try later")
 }
 
 // notRouted answers what reached no route: no such path, another method, a
@@ -169,10 +208,16 @@ func (s *Server) notRouted(c *fiber.Ctx, err error) error {
 func (s *Server) fail(ctx context.Context, c *fiber.Ctx, route string, err error) {
 	lang := languageOf(c)
 	var bad *bodyError
+	var unsolved *workError
 	var f *fault.Fault
 	switch {
 	case errors.As(err, &bad):
 		writeProblem(c, bad.fault(), lang, bad.violations...)
+		return
+	case errors.As(err, &unsolved):
+		p := problemOf(unsolved.fault(), lang)
+		p.Challenge = &unsolved.challenge
+		sendProblem(c, fault.Busy, p, lang)
 		return
 	case errors.As(err, &f) && f.Kind != fault.Internal:
 		writeProblem(c, f, lang)

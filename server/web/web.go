@@ -20,6 +20,7 @@ import (
 
 	"gridwatch/schemas"
 	"gridwatch/server/casefile"
+	"gridwatch/server/web/work"
 )
 
 // Handler carries one request out: it reads the request, calls one use case
@@ -51,6 +52,10 @@ func (r Route) pattern() string { return r.Method + " " + r.Path }
 // public says whether the route needs no credentials.
 func (r Route) public() bool { return (casefile.Actor{}).May(r.Action, casefile.Subject{}) }
 
+// signsIn says whether the route is public and yet for staff only: no work is
+// asked for there.
+func (r Route) signsIn() bool { return r.Action == casefile.SessionOpen }
+
 // staff says whether the route is one of staff only: such routes are logged.
 func (r Route) staff() bool {
 	return !r.public() && !slices.Contains(casefile.RolesFor(r.Action), casefile.ReceiptHolder)
@@ -71,6 +76,8 @@ type Deps struct {
 	Stall           time.Duration // 30 s: the next 64 KiB of a body come within it
 	PublicRequests  int           // 64: served at once on public routes, without streams
 	PublicUploads   int           // 32: streams at once on public routes
+	SignIns         int           // 64: sign-ins of staff at once, which no flood of the others keeps out
+	Work            *work.Gate    // asks for work when half of the public room is taken; nil never does
 	PerMinute       int           // 300: requests a minute of one person or receipt
 	Strict          bool          // says Strict-Transport-Security: TLS here or at a trusted proxy
 }
@@ -79,8 +86,9 @@ type Deps struct {
 type Server struct {
 	Deps
 	app      *fiber.App
-	requests chan struct{}
-	uploads  chan struct{}
+	requests *room
+	uploads  *room
+	signIns  *room
 	accounts *accounts
 	actors   *actors
 }
@@ -92,8 +100,9 @@ func New(d Deps) *Server {
 	d.Stall = cmp.Or(d.Stall, 30*time.Second)
 	s := &Server{
 		Deps:     d,
-		requests: make(chan struct{}, cmp.Or(d.PublicRequests, 64)),
-		uploads:  make(chan struct{}, cmp.Or(d.PublicUploads, 32)),
+		requests: newRoom(cmp.Or(d.PublicRequests, 64)),
+		uploads:  newRoom(cmp.Or(d.PublicUploads, 32)),
+		signIns:  newRoom(cmp.Or(d.SignIns, 64)),
 		accounts: newAccounts(cmp.Or(d.PerMinute, 300)),
 		actors:   &actors{directory: d.Directory, kept: map[Claims]cachedActor{}},
 	}

@@ -1,7 +1,8 @@
 // Command seal is an example of a client that seals who reports before anything
 // leaves the machine: it verifies the list of keys by the root whose fingerprint
 // a public notice gives, seals name and phone number to the tenant's two rings,
-// and sends the report. It needs age and the standard library, nothing of ours.
+// and sends the report, with a proof of work if the server is busy and asks for
+// one. It needs age and the standard library, nothing of ours.
 //
 //	go run ./schemas/examples/seal -server http://127.0.0.1:8080 -tenant yushu \
 //	  -root "FINGERPRINT" -name NAME -phone NUMBER -text "gas bottles beside a stove"
@@ -13,6 +14,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -25,6 +27,7 @@ import (
 	"net/textproto"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,7 +105,7 @@ func run(ctx context.Context) error {
 	}
 	var answer struct{ Number, Code string }
 	header := http.Header{"Content-Type": {parts.FormDataContentType()}, "Idempotency-Key": {hex.EncodeToString(random())}}
-	if err := do(ctx, http.MethodPost, base+"/reports", header, &form, &answer); err != nil {
+	if err := do(ctx, http.MethodPost, base+"/reports", header, form.Bytes(), &answer); err != nil {
 		return err
 	}
 	_, err = fmt.Printf("registered as %s; note the receipt code, it is shown once: %s\n", answer.Number, answer.Code)
@@ -195,24 +198,62 @@ func random() []byte {
 	return b
 }
 
-func do(ctx context.Context, method, url string, header http.Header, body io.Reader, into any) error {
+// do sends a request. A busy server asks once for a proof of work.
+func do(ctx context.Context, method, url string, header http.Header, body []byte, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, url, body)
-	if err != nil {
-		return err
+	if header == nil {
+		header = http.Header{}
 	}
-	if header != nil {
+	for {
+		req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
 		req.Header = header
+		res, err := new(http.Client).Do(req)
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+		if err := errors.Join(err, res.Body.Close()); err != nil {
+			return err
+		}
+		if res.StatusCode < http.StatusBadRequest {
+			return json.Unmarshal(text, into)
+		}
+		var problem struct {
+			Challenge *challenge `json:"challenge"`
+		}
+		if json.Unmarshal(text, &problem) != nil || problem.Challenge == nil || header.Get("Proof-Of-Work") != "" {
+			return fmt.Errorf("%s: %s", res.Status, text)
+		}
+		solved, err := problem.Challenge.solve()
+		if err != nil {
+			return err
+		}
+		header.Set("Proof-Of-Work", solved)
 	}
-	res, err := new(http.Client).Do(req)
-	if err != nil {
-		return err
+}
+
+// challenge is a proof of work as ALTCHA has it.
+type challenge struct {
+	Algorithm string `json:"algorithm"`
+	Challenge string `json:"challenge"`
+	Number    int    `json:"number"`
+	Salt      string `json:"salt"`
+	Signature string `json:"signature"`
+}
+
+// solve finds the number that gives the challenge when it is hashed behind the
+// salt.
+func (c challenge) solve() (string, error) {
+	for ; c.Number <= 10_000_000; c.Number++ {
+		sum := sha256.Sum256([]byte(c.Salt + strconv.Itoa(c.Number)))
+		if hex.EncodeToString(sum[:]) == c.Challenge {
+			text, err := json.Marshal(c)
+			return base64.StdEncoding.EncodeToString(text), err
+		}
 	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode >= http.StatusBadRequest {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 4<<10))
-		return fmt.Errorf("%s: %s", res.Status, text)
-	}
-	return json.NewDecoder(res.Body).Decode(into)
+	return "", errors.New("the server asks for work that cannot be done")
 }

@@ -16,6 +16,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"gridwatch/server/web/work"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes.
@@ -51,6 +53,7 @@ type ProblemError struct {
 		Field  string `json:"field"`
 		Detail string `json:"detail"`
 	} `json:"errors"`
+	Challenge *work.Challenge `json:"challenge"` // with the code server.prove_work
 }
 
 // Error implements error.
@@ -99,11 +102,28 @@ type Answer struct {
 }
 
 // Do sends a request and reads the whole answer. An answer of 400 and above is
-// a *ProblemError. Out, if not nil, is filled from a JSON answer.
+// a *ProblemError. Out, if not nil, is filled from a JSON answer. A proof of
+// work that a busy server asks for is given, once.
 func (c Client) Do(ctx context.Context, call Call, out any) (Answer, error) {
+	answer, err := c.once(ctx, call, "", out)
+	var p *ProblemError
+	if !errors.As(err, &p) || p.Challenge == nil {
+		return answer, err
+	}
+	solved, unsolved := p.Challenge.Solve(ctx)
+	if unsolved != nil {
+		return answer, errors.Join(err, unsolved)
+	}
+	return c.once(ctx, call, solved, out)
+}
+
+func (c Client) once(ctx context.Context, call Call, solved string, out any) (Answer, error) {
 	req, err := c.request(ctx, call)
 	if err != nil {
 		return Answer{}, err
+	}
+	if solved != "" {
+		req.Header.Set(work.Header, solved)
 	}
 	res, err := c.HTTP.Do(req)
 	if err != nil {
