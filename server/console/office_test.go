@@ -239,8 +239,11 @@ func (o *office) reward(report string) string {
 		TraceText []string
 		Facts     object
 	}](o, "reward1", path)
-	if full.Fen != 300_000 || !slices.Contains(full.TraceText, "Scheme national-2018, version 1 (安监总财〔2018〕19号)") || full.Facts["identityMode"] != "real_name" {
+	if full.Fen != 300_000 || !slices.Contains(full.TraceText, "Scheme national-2018, version 1 (安监总财〔2018〕19号)") || full.Facts["matter"] != "illegal_act" {
 		o.t.Errorf("got %+v", full)
+	}
+	if _, shown := full.Facts["identityMode"]; shown {
+		o.t.Error("the mode is shown to others than the desk")
 	}
 	if paid := get[object](o, "payer", path); len(paid) != 5 || paid["fen"] != 300_000.0 {
 		o.t.Errorf("got %v, want id, state, version, number and amount", paid)
