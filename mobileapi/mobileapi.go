@@ -55,6 +55,8 @@ func Routes(d Deps) []web.Route {
 		{Method: post, Path: "/v1/receipt/objection", Action: casefile.ReceiptWrite, Body: "receipt-objection", Command: true, Handle: c.Object},
 		{Method: post, Path: "/v1/receipt/award/claim", Action: casefile.AwardClaim, Command: true, Handle: c.ClaimAward},
 		{Method: post, Path: "/v1/receipt/award/claim-by-code", Action: casefile.AwardClaim, Body: "receipt-claim", Command: true, Handle: c.ClaimByCode},
+		{Method: get, Path: "/v1/receipt/leads/:id/copy", Action: casefile.ReceiptRead, Download: true, Handle: c.LeadCopy},
+		{Method: post, Path: "/v1/receipt/leads/:id/answer", Action: casefile.ReceiptWrite, Body: "receipt-lead", Command: true, Handle: c.AnswerLead},
 		{Method: post, Path: "/v1/receipt/closing", Action: casefile.ReceiptWrite, Body: "receipt-closing", Command: true, Handle: c.Close},
 		{Method: get, Path: "/v1/log/checkpoint", Action: casefile.LogRead, Handle: c.Checkpoint},
 		{Method: get, Path: "/v1/log/tiles/:level/:index", Action: casefile.LogRead, Handle: c.Tile},

@@ -94,7 +94,7 @@ func (h Handlers) Receipt(q *web.Request) (web.Reply, error) {
 	if err != nil {
 		return web.Reply{}, err
 	}
-	return web.Reply{Body: wire.FromReceipt(view)}, nil
+	return web.Reply{Body: wire.FromReceipt(view, q.Lang)}, nil
 }
 
 // ClaimAward asks for the award to be paid (领奖).

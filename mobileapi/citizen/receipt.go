@@ -92,6 +92,22 @@ func (h Handlers) Object(q *web.Request) (web.Reply, error) {
 	})
 }
 
+// AnswerLead says yes or no to a copy in a case file.
+func (h Handlers) AnswerLead(q *web.Request) (web.Reply, error) {
+	return command(q, func(ctx context.Context, call workflow.Call, in wire.AnswerLead) (casefile.Outcome, error) {
+		return h.Service.AnswerLead(ctx, call, q.Param("id"), in.Agree)
+	})
+}
+
+// LeadCopy gives the picture that the reporter is asked about.
+func (h Handlers) LeadCopy(q *web.Request) (web.Reply, error) {
+	file, err := h.Service.OwnLeadCopy(q.Context(), q.Actor, q.Param("id"))
+	if err != nil {
+		return web.Reply{}, err
+	}
+	return web.Reply{Stream: &web.Stream{ReadCloser: file, Size: file.Size, Type: file.Type, Name: "copy.jpg"}}, nil
+}
+
 // Close ends the receipt.
 func (h Handlers) Close(q *web.Request) (web.Reply, error) {
 	return command(q, func(ctx context.Context, call workflow.Call, in wire.Close) (casefile.Outcome, error) {

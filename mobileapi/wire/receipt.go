@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gridwatch/server/casefile"
+	"gridwatch/server/web"
 	"gridwatch/server/workflow"
 )
 
@@ -28,6 +29,7 @@ type Receipt struct {
 	Reply        *Reply         `json:"reply,omitempty"`
 	Award        *Award         `json:"award,omitempty"` // once the reporter was notified
 	Openings     []Opening      `json:"openings"`
+	Leads        []Lead         `json:"leads"`
 	ServedOn     string         `json:"servedOn,omitempty"` // date the answer counts as served
 	Objected     bool           `json:"objected"`
 	Messages     Messages       `json:"messages"`
@@ -147,10 +149,10 @@ type ClaimedAward struct {
 }
 
 // FromReceipt shows a receipt.
-func FromReceipt(v workflow.ReceiptView) Receipt {
+func FromReceipt(v workflow.ReceiptView, lang web.Lang) Receipt {
 	r := v.Report
 	out := Receipt{
-		Number: r.Number, State: r.State, RegisteredOn: day(r.At), Evidence: []ReceiptItem{}, Openings: []Opening{},
+		Number: r.Number, State: r.State, RegisteredOn: day(r.At), Evidence: []ReceiptItem{}, Openings: []Opening{}, Leads: []Lead{},
 		ServedOn: r.Behind.ServedOn, Objected: r.Behind.Objection.On != "", TriesLeft: v.TriesLeft,
 		Messages: Messages{FromDesk: r.Behind.Dialogue.FromDesk, DeskOn: r.Behind.Dialogue.DeskOn, Sent: r.Behind.Dialogue.FromReporter},
 	}
@@ -168,6 +170,9 @@ func FromReceipt(v workflow.ReceiptView) Receipt {
 	}
 	for i := range v.Openings {
 		out.Openings = append(out.Openings, fromOpening(&v.Openings[i]))
+	}
+	for i := range v.Leads {
+		out.Leads = append(out.Leads, fromLead(&v.Leads[i], lang))
 	}
 	return out
 }

@@ -130,7 +130,7 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	deps := workflow.Deps{
 		Reports: a.store.Reports, Tasks: a.store.Tasks, Visits: a.store.Visits, Hazards: a.store.Hazards,
-		Penalties: a.store.Penalties, Awards: a.store.Awards, Openings: a.store.Openings, Rings: a.store.Rings, Envelopes: a.store.Envelopes,
+		Penalties: a.store.Penalties, Awards: a.store.Awards, Openings: a.store.Openings, Rings: a.store.Rings, Leads: a.store.Leads, Envelopes: a.store.Envelopes,
 		Messages: a.store.Messages, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger,
 		Media: media.New(a.objects, a.env.Random, media.Config{Uploads: uploads}), Cleaner: scrub.New(scrub.Config{}),

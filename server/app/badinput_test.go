@@ -302,6 +302,7 @@ func TestBadInput(t *testing.T) { //nolint:tparallel // each group compares what
 		"visit":    badVisits,
 		"hazard":   badHazards,
 		"penalty":  badPenalties,
+		"lead":     badLeads,
 		"award":    badAwards,
 		"budget":   badBudgets,
 		"custody":  badCustody,

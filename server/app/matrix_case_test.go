@@ -188,6 +188,7 @@ func prepare(t *testing.T, w *world, tenant string) *filedCase {
 	c.verify()
 	c.inspect()
 	c.punish()
+	c.leads()
 	c.reward()
 	c.talk()
 	c.open()

@@ -138,6 +138,30 @@ func (c *filedCase) punish() {
 	c.do("enforcer1", penalty+"/serve", nil)
 }
 
+func wanted(ids map[string]string) doc {
+	return doc{"item": ids["item"], "file": casefile.OfPenalty, "record": ids["penalty"], "reason": "Shows the bottles."}
+}
+
+// leads has the reporter agree to the picture in the files of the inspection
+// and of the penalty, and ring B release it.
+func (c *filedCase) leads() {
+	c.t.Helper()
+	of := map[string]doc{"exhibit": wanted(c.ids), "shown": wanted(c.ids)}
+	of["shown"]["file"], of["shown"]["record"] = casefile.OfInspection, c.ids["visit"]
+	for name, want := range of {
+		c.ids["lead"] = c.do("desk1", "/v1/office/reports/"+c.ids["report"]+"/leads", want).ID
+		_, err := c.receipt.Do(c.t.Context(), apiclient.Call{
+			Method: http.MethodPost, Path: "/v1/receipt/leads/" + c.ids["lead"] + "/answer", Key: freshKey(), Body: doc{"agree": true},
+		}, nil)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.ids[name] = c.do("seal1", "/v1/office/leads/"+c.ids["lead"]+"/release", nil).Ref
+	}
+	c.await("enforcer1", "/v1/office/penalties/"+c.ids["penalty"], c.ids["exhibit"])
+	c.await("enforcer1", "/v1/office/inspections/"+c.ids["visit"], c.ids["shown"])
+}
+
 // reward takes the award to the reporter, who asks for it.
 func (c *filedCase) reward() {
 	c.t.Helper()

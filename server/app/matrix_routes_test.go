@@ -68,6 +68,9 @@ func (c *filedCase) samples() map[string]sample {
 		"POST /v1/receipt/closing":                  {body: fixed(doc{"forfeitAward": true})},
 		"POST /v1/office/calls":                     {body: fixed(json.RawMessage(anonymousReport))},
 		"GET /v1/office/rechecks":                   {},
+		"GET /v1/office/leads":                      {},
+		"GET /v1/receipt/leads/:id/copy":            {},
+		"POST /v1/receipt/leads/:id/answer":         {body: fixed(doc{"agree": false})},
 		"GET /v1/receipt/proofs":                    {},
 		"GET /v1/log/checkpoint":                    {},
 		"GET /v1/log/tiles/:level/:index":           {},
@@ -124,7 +127,10 @@ func (c *filedCase) samples() map[string]sample {
 			"GET /v1/field/tasks/:id/evidence/:item": nil,
 			"POST /v1/office/inspections":            made(c.visit),
 			"GET /v1/office/inspections/:id":         nil,
-			"POST /v1/office/inspections/:id/sign":   nil,
+
+			"GET /v1/office/inspections/:id/exhibits/:item": nil,
+
+			"POST /v1/office/inspections/:id/sign": nil,
 		},
 		ofTheCase: {
 			"GET /v1/office/reports/:id":                         nil,
@@ -144,6 +150,12 @@ func (c *filedCase) samples() map[string]sample {
 			"GET /v1/office/reports/:id/messages":                nil,
 			"GET /v1/office/reports/:id/attachments/:item":       nil,
 			"GET /v1/office/rechecks/:id":                        nil,
+			"POST /v1/office/reports/:id/leads":                  made(wanted),
+			"GET /v1/office/leads/:id":                           nil,
+			"GET /v1/office/leads/:id/copy":                      nil,
+			"POST /v1/office/leads/:id/release":                  nil,
+			"POST /v1/office/leads/:id/deny":                     fixed(doc{"reason": "The angle tells who stood there."}),
+			"GET /v1/office/penalties/:id/exhibits/:item":        nil,
 			"POST /v1/office/rechecks/:id/done":                  fixed(reply()),
 			"GET /v1/office/tasks/:id":                           nil,
 			"GET /v1/office/tasks/:id/evidence/:item":            nil,
@@ -259,7 +271,7 @@ func kinds() map[string]string {
 	return map[string]string{
 		"reports": "report", "evidence": "item", "tasks": "task", "inspections": "visit", "hazards": "hazard", "penalties": "penalty",
 		"awards": "award", "openings": "opening", "devices": "device", "briefs": "report", "rings": "ring",
-		"rechecks": "report", "attachments": "attachment",
+		"rechecks": "report", "attachments": "attachment", "leads": "lead", "exhibits": "exhibit",
 	}
 }
 

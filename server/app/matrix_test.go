@@ -100,6 +100,9 @@ func (m *matrix) send(t *testing.T, from *filedCase, r web.Route, ids map[string
 	if strings.HasPrefix(r.Path, "/v1/office/tasks/") {
 		ids["item"] = ids["found"]
 	}
+	if strings.HasPrefix(r.Path, "/v1/office/inspections/") {
+		ids["exhibit"] = ids["shown"]
+	}
 	p, ok := from.find(login)
 	if ends := ok && r.Method == http.MethodDelete && strings.HasPrefix(r.Path+"/", "/v1/session/"); ends {
 		client, ids["family"] = from.session(t, p) // one that may end

@@ -8,6 +8,7 @@ var logged = map[string][]Command{
 	"report":  {"register"},
 	"opening": {"ask", "key", "peel", "deny", "finish", "refused"},
 	"ring":    {"create", "leave"}, // versions of the key
+	"lead":    {"ask", "agree", "refuse", "deny", "release"},
 	"award":   {"draft", "approve", "notify", "paid", "adjust"},
 }
 

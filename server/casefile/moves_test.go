@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func tables() []casefile.Table {
 	return []casefile.Table{
 		casefile.ReportMoves, casefile.TaskMoves, casefile.VisitMoves, casefile.HazardMoves,
-		casefile.PenaltyMoves, casefile.AwardMoves, casefile.OpeningMoves, casefile.RingMoves,
+		casefile.PenaltyMoves, casefile.AwardMoves, casefile.OpeningMoves, casefile.RingMoves, casefile.LeadMoves,
 	}
 }
 
@@ -84,6 +84,7 @@ func TestTerminalStates(t *testing.T) {
 		"award":   {casefile.AwardNotEligible, casefile.AwardWaived},
 		"opening": {casefile.OpeningDenied, casefile.OpeningFinished},
 		"ring":    {casefile.RingOpen},
+		"lead":    {casefile.LeadRefused, casefile.LeadDenied, casefile.LeadReleased},
 	}
 	for _, table := range tables() {
 		var got []casefile.State

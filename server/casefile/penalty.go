@@ -20,6 +20,7 @@ var PenaltyMoves = Table{Noun: "penalty", Moves: []Move{
 	{[]State{PenaltyNoticed}, "decide", []State{PenaltyDecided, PenaltyNone}, "R20 R46"},
 	{[]State{PenaltyDecided}, "serve", []State{PenaltyServed}, "R20"},
 	{[]State{PenaltyServed}, "pay", []State{PenaltyServed, PenaltyPaid}, "R21 R22"},
+	{[]State{PenaltyFiled, PenaltyNoticed, PenaltyDecided, PenaltyNone, PenaltyServed, PenaltyPaid}, "add_exhibit", nil, "R36"},
 	{[]State{PenaltyDecided, PenaltyNone, PenaltyServed, PenaltyPaid}, "annul", []State{PenaltyAnnulled}, "R23"},
 }}
 
@@ -69,6 +70,7 @@ type Penalty struct {
 	ServedAt  time.Time     `bson:"served_at"`
 	DueBy     time.Time     `bson:"due_by"`
 	Payments  []Payment     `bson:"payments"`
+	Exhibits  []Exhibit     `bson:"exhibits"`
 }
 
 // Subject is what policy must know of the penalty.

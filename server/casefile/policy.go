@@ -128,6 +128,8 @@ const (
 	VisitFile     Action = "visit.file"
 	VisitList     Action = "visit.list"
 	VisitRead     Action = "visit.read"
+	LeadRead      Action = "lead.read"
+	LeadDecide    Action = "lead.decide" // ring B
 	HazardWork    Action = "hazard.work"
 	HazardRead    Action = "hazard.read"
 	PenaltyWork   Action = "penalty.work"
@@ -186,6 +188,9 @@ var policy = map[Action][]rule{
 	VisitFile: {{ofAssigned, []Role{Enforcer}}},
 	VisitList: {{ofArea, []Role{DeskOfficer, Leader}}},
 	VisitRead: {{ofArea, []Role{DeskOfficer, Leader}}, {ofAssigned, []Role{Enforcer}}},
+
+	LeadRead:   {{ofArea, []Role{DeskOfficer, SealLeader}}},
+	LeadDecide: {{ofArea, []Role{SealLeader}}},
 
 	HazardWork: {{ofArea, []Role{Enforcer}}},
 	HazardRead: {{ofArea, []Role{Enforcer, Leader, DeskOfficer, TownshipOfficer}}},

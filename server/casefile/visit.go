@@ -17,6 +17,7 @@ const (
 var VisitMoves = Table{Noun: "visit", Moves: []Move{
 	{[]State{New}, "file", []State{VisitFiled}, "R13"},
 	{[]State{VisitFiled}, "sign", []State{VisitSigned}, "R15"},
+	{[]State{VisitFiled, VisitSigned}, "add_exhibit", nil, "R36"},
 }}
 
 // Officer is one who inspected, with the certificate shown (行政处罚法 art. 55).
@@ -49,6 +50,7 @@ type Visit struct {
 	Findings []ItemFinding `bson:"findings"`
 	Unit     UnitSignature `bson:"unit"`
 	On       time.Time     `bson:"on"` // when the inspection took place
+	Exhibits []Exhibit     `bson:"exhibits"`
 }
 
 // Subject is what policy must know of the visit.

@@ -25,7 +25,7 @@ const maxLong = 256 << 10
 // Routes is the route table. A POST without a schema has no body.
 func Routes(d Deps) []web.Route {
 	s := d.Service
-	return append(adminRoutes(s), []web.Route{
+	return append(append(adminRoutes(s), leadRoutes(s)...), []web.Route{
 		get("/v1/office/reports", casefile.ReportList, list(casefile.ReportMoves, s.Queue, newQueued)),
 		get("/v1/office/reports/:id", casefile.ReportRead, read(s.ReadReport, newDeskReport)),
 		get("/v1/office/briefs", casefile.ReportBrief, list(casefile.ReportMoves, s.Briefs, newBriefRow)),

@@ -28,6 +28,7 @@ type penalty struct {
 	TotalFen  int64                  `json:"totalFen"`
 	PaidFen   int64                  `json:"paidFen"`
 	Payments  []casefile.Payment     `json:"payments"`
+	Exhibits  []exhibit              `json:"exhibits"`
 	Timeline  []event                `json:"timeline"`
 }
 
@@ -50,7 +51,7 @@ func newPenalty(_ *web.Request, p *casefile.Penalty) penalty {
 	return penalty{
 		head: newHead(&p.Head), Visit: p.Visit, Area: p.Area, Party: p.Party, Officers: newOfficers(p.Officers), Told: p.Notice,
 		Heard: p.Heard, Reason: p.Reason, Lines: whole(p.Lines), DecidedBy: p.DecidedBy, DecidedAt: p.DecidedAt, ServedAt: p.ServedAt,
-		DueBy: p.DueBy, TotalFen: p.Total(), PaidFen: p.Paid(), Payments: whole(p.Payments), Timeline: newTimeline(p.Timeline),
+		DueBy: p.DueBy, TotalFen: p.Total(), PaidFen: p.Paid(), Payments: whole(p.Payments), Exhibits: newExhibits(p.Exhibits), Timeline: newTimeline(p.Timeline),
 	}
 }
 

@@ -21,6 +21,7 @@ type inspection struct {
 	Officers []officer              `json:"officers"`
 	Findings []casefile.ItemFinding `json:"findings"`
 	Unit     casefile.UnitSignature `json:"unit"`
+	Exhibits []exhibit              `json:"exhibits"`
 	Timeline []event                `json:"timeline"`
 }
 
@@ -40,6 +41,6 @@ func newInspectionRow(v *casefile.Visit) inspectionRow {
 func newInspection(_ *web.Request, v *casefile.Visit) inspection {
 	return inspection{
 		head: newHead(&v.Head), Task: v.Task, On: v.On, Area: v.Area, Place: newPlace(v.Place), Party: v.Party, Record: v.Record,
-		Officers: newOfficers(v.Officers), Findings: whole(v.Findings), Unit: v.Unit, Timeline: newTimeline(v.Timeline),
+		Officers: newOfficers(v.Officers), Findings: whole(v.Findings), Unit: v.Unit, Exhibits: newExhibits(v.Exhibits), Timeline: newTimeline(v.Timeline),
 	}
 }

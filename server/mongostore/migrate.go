@@ -25,6 +25,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		rings,
 		dialogue,
 		auditCollections,
+		leads,
 	}
 }
 
@@ -113,6 +114,16 @@ func collections(ctx context.Context, db *mongo.Database) error {
 // rings makes the collection of rings, which are found by id.
 func rings(ctx context.Context, db *mongo.Database) error {
 	return collection{ringKind, []mongo.IndexModel{
+		{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)},
+	}}.create(ctx, db)
+}
+
+// leads makes the collection of leads.
+func leads(ctx context.Context, db *mongo.Database) error {
+	return collection{leadKind, []mongo.IndexModel{
+		index("tenant", "state", "at", "_id"),
+		index("tenant", "at", "_id"),
+		index("tenant", "report", "at", "_id"),
 		{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)},
 	}}.create(ctx, db)
 }

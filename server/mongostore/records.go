@@ -23,6 +23,7 @@ const (
 	awardKind   = "award"
 	openingKind = "opening"
 	ringKind    = "ring"
+	leadKind    = "lead"
 )
 
 // nextEffect is when the effects of a record are due. A record without effects

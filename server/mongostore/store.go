@@ -48,6 +48,7 @@ type Store struct {
 	Awards    workflow.Records[casefile.Award]
 	Openings  workflow.Records[casefile.Opening]
 	Rings     workflow.Records[casefile.Ring]
+	Leads     workflow.Records[casefile.Lead]
 	Pending   workflow.Pending
 	Envelopes workflow.Envelopes
 	Messages  workflow.Messages
@@ -99,6 +100,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Awards:    newRecords[casefile.Award](db, awardKind),
 		Openings:  newRecords[casefile.Opening](db, openingKind),
 		Rings:     newRecords[casefile.Ring](db, ringKind),
+		Leads:     newRecords[casefile.Lead](db, leadKind),
 		Pending:   pending{db},
 		Envelopes: envelopes{db.Collection("envelope")},
 		Messages:  messages{db.Collection("message")},

@@ -56,6 +56,7 @@ func filters(t *testing.T, s *mongostore.Store) {
 	head := newTask(t, "county", "x", start()).Head
 	ok(t, s.Awards.Insert(ctx, &casefile.Award{Head: head, Report: "r"}))
 	ok(t, s.Openings.Insert(ctx, &casefile.Opening{Head: head, Report: "r"}))
+	ok(t, s.Leads.Insert(ctx, &casefile.Lead{Head: head, Report: "r"}))
 	ok(t, s.Visits.Insert(ctx, &casefile.Visit{Head: head, Cause: "r"}))
 	ok(t, s.Hazards.Insert(ctx, &casefile.Hazard{Head: head, Visit: "v", Cause: "r"}))
 	ok(t, s.Penalties.Insert(ctx, &casefile.Penalty{Head: head, Visit: "v", Cause: "r"}))
@@ -69,6 +70,7 @@ func filters(t *testing.T, s *mongostore.Store) {
 		}
 		same(t, "awards of a report", len(must[[]casefile.Award](t)(s.Awards.List(ctx, report))), want)
 		same(t, "openings of a report", len(must[[]casefile.Opening](t)(s.Openings.List(ctx, report))), want)
+		same(t, "leads of a report", len(must[[]casefile.Lead](t)(s.Leads.List(ctx, report))), want)
 		same(t, "visits of a cause", len(must[[]casefile.Visit](t)(s.Visits.List(ctx, cause))), want)
 		same(t, "hazards of a visit", len(must[[]casefile.Hazard](t)(s.Hazards.List(ctx, visit))), want)
 		same(t, "penalties of a visit", len(must[[]casefile.Penalty](t)(s.Penalties.List(ctx, visit))), want)

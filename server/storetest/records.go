@@ -34,14 +34,16 @@ func roundTrip(t *testing.T, s *mongostore.Store) {
 	})
 	readBack(t, s.Visits, &casefile.Visit{
 		Head: head, Officers: []casefile.Officer{{Person: "p", Certificate: "1"}}, Findings: []casefile.ItemFinding{}, On: start(),
+		Exhibits: []casefile.Exhibit{{ID: "x", Kind: "photo", Lead: "l"}},
 	})
 	readBack(t, s.Hazards, &casefile.Hazard{Head: head, Grade: casefile.Major, Officers: []casefile.Officer{}})
 	readBack(t, s.Penalties, &casefile.Penalty{
 		Head: head, Officers: []casefile.Officer{}, Lines: []casefile.PenaltyLine{{ID: "l", Fen: 1 << 40, Items: []string{"r"}}},
-		Payments: []casefile.Payment{{At: start(), Fen: 1}},
+		Payments: []casefile.Payment{{At: start(), Fen: 1}}, Exhibits: []casefile.Exhibit{},
 	})
 	readBack(t, s.Awards, &casefile.Award{Head: head, Fen: 300_000_00, Calculation: []byte("sealed")})
 	readBack(t, s.Openings, &casefile.Opening{Head: head, Wrapped: []byte("sealed"), Expires: start()})
+	readBack(t, s.Leads, &casefile.Lead{Head: head, N: 1, Copy: casefile.Evidence{ID: "c", CopyKey: []byte("wrapped"), Copies: []casefile.Copy{{Kind: casefile.DisplayCopy}}}})
 	readBack(t, s.Rings, &casefile.Ring{
 		Head: head, Ring: "a", Versions: []casefile.RingVersion{{Number: 1, Recovery: []byte("sealed"), From: start()}},
 		Officers: []casefile.RingOfficer{{Person: "p", State: casefile.RingEnrolled, Shares: []casefile.RingShare{{Version: 1}}}},

@@ -65,7 +65,7 @@ func (s *Service) logged(
 }
 
 // ReadProofs returns, for the reporter, the proofs that the registration, every
-// opening and every step of an award the reporter may see stand in the log.
+// opening, every step of a lead and every step of an award the reporter may see stand in the log.
 func (s *Service) ReadProofs(ctx context.Context, actor casefile.Actor) (audit.Proofs, error) {
 	view, err := s.ReadReceipt(ctx, actor)
 	if err != nil {
@@ -95,6 +95,11 @@ func (s *Service) ReadProofs(ctx context.Context, actor casefile.Actor) (audit.P
 	for _, o := range view.Openings {
 		for _, e := range o.Timeline {
 			errs = append(errs, prove(casefile.OpeningMoves, o.ID, e))
+		}
+	}
+	for _, l := range view.Leads {
+		for _, e := range l.Timeline {
+			errs = append(errs, prove(casefile.LeadMoves, l.ID, e))
 		}
 	}
 	if view.Award != nil {

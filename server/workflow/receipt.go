@@ -34,12 +34,14 @@ type ReceiptView struct {
 	Refusal  string // text, when refused
 	Award    *casefile.Award
 	Openings []casefile.Opening
+	Leads    []casefile.Lead
 
 	TriesLeft int // of the claim password
 }
 
 // ReadReceipt shows the reporter the state of the report, the reply, the award
-// once it is notified, and every opening (confidentiality 3). An answer that is
+// once it is notified, every opening (confidentiality 3) and every lead that
+// was or would be released. An answer that is
 // shown for the first time is served with it.
 func (s *Service) ReadReceipt(ctx context.Context, actor casefile.Actor) (ReceiptView, error) {
 	r, err := load(ctx, actor, s.Reports, actor.Report, casefile.ReceiptRead)
@@ -64,7 +66,11 @@ func (s *Service) ReadReceipt(ctx context.Context, actor casefile.Actor) (Receip
 	if view.Award, err = s.awardOf(ctx, r); err != nil {
 		return ReceiptView{}, err
 	}
-	view.Openings, err = s.Openings.List(ctx, Query{Tenant: r.Tenant, Report: r.ID, Limit: maxOfReport})
+	of := Query{Tenant: r.Tenant, Report: r.ID, Limit: maxOfReport}
+	if view.Openings, err = s.Openings.List(ctx, of); err != nil {
+		return ReceiptView{}, err
+	}
+	view.Leads, err = s.Leads.List(ctx, of)
 	return view, err
 }
 

@@ -166,6 +166,8 @@ func (s *Service) follow(ctx context.Context, tenant string, f casefile.Follow, 
 		return followOn(ctx, s, s.Tasks, casefile.TaskMoves, tenant, f, key, func(*casefile.Task) {})
 	case "fund", "waive":
 		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(*casefile.Award) {})
+	case "add_exhibit":
+		return s.addExhibit(ctx, tenant, f, key)
 	case "claim":
 		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(a *casefile.Award) { a.Opening = f.Ref })
 	}

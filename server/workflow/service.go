@@ -57,6 +57,7 @@ type Deps struct {
 	Awards    Records[casefile.Award]
 	Openings  Records[casefile.Opening]
 	Rings     Records[casefile.Ring]
+	Leads     Records[casefile.Lead]
 	Envelopes Envelopes
 	Messages  Messages
 	Pending   Pending

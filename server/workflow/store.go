@@ -144,6 +144,7 @@ type Policy struct {
 	RecheckDays   int `bson:"recheck_days" json:"recheckDays"`     // to recheck, from the objection (R10)
 	MaxManifest   int `bson:"max_manifest" json:"maxManifest"`     // items of a report with what came later, and as many attachments
 	MaxMessages   int `bson:"max_messages" json:"maxMessages"`     // of both sides behind one receipt
+	LeadDays      int `bson:"lead_days" json:"leadDays"`           // a reporter has to agree to the release of a lead
 
 	// SecondFactor are the roles that sign in with a second factor.
 	SecondFactor []casefile.Role `bson:"second_factor" json:"secondFactor"`

@@ -64,7 +64,7 @@ func (s *Service) owns(ctx context.Context, object string) (bool, error) {
 }
 
 // itemsOf returns the manifest of the record whose objects lie under an id: an
-// envelope's report, or a task.
+// envelope's report, a lead that still has its key, or a task.
 func (s *Service) itemsOf(ctx context.Context, tenant, id string) ([]casefile.Evidence, error) {
 	envelope, err := s.Envelopes.Get(ctx, tenant, id)
 	if err == nil {
@@ -76,6 +76,16 @@ func (s *Service) itemsOf(ctx context.Context, tenant, id string) ([]casefile.Ev
 			return nil, err
 		}
 		return slices.Concat(r.Evidence, r.Behind.Sent), nil
+	}
+	if fault.KindOf(err) != fault.NotFound {
+		return nil, err
+	}
+	l, err := s.Leads.Get(ctx, tenant, id)
+	if err == nil {
+		if len(l.Copy.CopyKey) == 0 {
+			return nil, nil
+		}
+		return []casefile.Evidence{l.Copy}, nil
 	}
 	if fault.KindOf(err) != fault.NotFound {
 		return nil, err
