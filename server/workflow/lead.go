@@ -98,18 +98,11 @@ func (s *Service) causeOfFile(ctx context.Context, tenant string, file casefile.
 	return "", fault.Absent()
 }
 
-// copyForLead stores the item's picture once more, under a key of its own: the
-// file keeps it when the report's keys are gone, and its object names no report.
+// copyForLead stores the item's pictures once more, under a key of its own: the
+// file keeps them when the report's keys are gone, and no object names a report.
 func (s *Service) copyForLead(ctx context.Context, r *casefile.Report, item casefile.Evidence, l *casefile.Lead) error {
-	shown, err := s.readCopy(ctx, placeOfReport(r), item, casefile.DisplayCopy)
-	if err != nil {
-		return err
-	}
-	picture, err := io.ReadAll(shown)
-	if err = errors.Join(err, shown.Close()); err != nil {
-		return err
-	}
 	at := placeOfLead(l)
+	var err error
 	if at.Item, err = s.newID(); err != nil {
 		return err
 	}
@@ -117,9 +110,25 @@ func (s *Service) copyForLead(ctx context.Context, r *casefile.Report, item case
 	if _, l.Copy.CopyKey, err = s.Keyring.NewDataKey(copyPlace(at), s.Random); err != nil {
 		return err
 	}
-	c, err := s.storeCopy(ctx, at, l.Copy.CopyKey, casefile.DisplayCopy, picture)
-	l.Copy.Copies = []casefile.Copy{c}
-	return err
+	for _, c := range item.Copies {
+		if c.Type != "image/jpeg" {
+			continue
+		}
+		shown, err := s.readCopy(ctx, placeOfReport(r), item, c.Kind)
+		if err != nil {
+			return err
+		}
+		picture, err := io.ReadAll(shown)
+		if err = errors.Join(err, shown.Close()); err != nil {
+			return err
+		}
+		stored, err := s.storeCopy(ctx, at, l.Copy.CopyKey, c.Kind, picture)
+		if err != nil {
+			return err
+		}
+		l.Copy.Copies = append(l.Copy.Copies, stored)
+	}
+	return nil
 }
 
 // placeOfLead is where a lead's copy lies.
