@@ -32,7 +32,7 @@ demo:     export FINE            ?= 10000
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: stack-up build ## start the engines, load the demo data, serve on GRID_LISTEN
@@ -54,6 +54,16 @@ test: stack-up tools $(GOTESTSUM) ## run all tests against the real engines, wit
 .PHONY: lint
 lint: $(LINT) ## check the code: golangci-lint with .golangci.yml, go vet and formatting included
 	$(LINT) run $(PACKAGES)
+
+.PHONY: canary
+canary: stack-up ## search all that is kept and said for what must not be there; PLANT=log plants a leak to find
+	@$(ENGINES)
+	go test -count=1 -v -run '^TestNothingLeaks$$' ./server/app -args -plant='$(PLANT)'
+
+.PHONY: canary-plants
+canary-plants: stack-up ## plant a leak of every kind and find each
+	@$(ENGINES)
+	go test -count=1 -v -run '^TestPlantedLeaksAreFound$$' ./server/app
 
 .PHONY: bench
 bench: stack-up ## run the benchmarks

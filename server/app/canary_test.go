@@ -3,27 +3,27 @@ package app_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"gridwatch/media/blobtest"
 	"gridwatch/media/mediatest"
 	"gridwatch/server/app"
 	"gridwatch/server/app/apiclient"
 	"gridwatch/server/app/demo"
+	"gridwatch/server/canarytest"
 	"gridwatch/server/casefile"
 	"gridwatch/server/vault"
 	"gridwatch/server/workflow"
@@ -39,7 +39,7 @@ type tap struct {
 	mu      sync.Mutex
 	who     map[string]string // by bearer token
 	told    map[string][]byte // by who
-	secrets map[string]canary
+	secrets map[string]canarytest.Canary
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -96,23 +96,27 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	p.who[""] = "anyone"
 	p.told[who] = append(append(p.told[who], body...), '\n')
-	p.keep(phone, asked.Token)
-	for _, s := range []string{
-		bearer, asked.Password, given.Access, given.Refresh, given.Token, given.Half, given.Code, strings.ReplaceAll(given.Code, "-", ""),
-		req.Header.Get("Idempotency-Key"),
-	} {
-		p.keep(secret, s)
+	p.keep(phone, true, asked.Token)
+	for _, token := range []string{bearer, given.Access, given.Refresh, given.Token, given.Half} {
+		p.keep(secret, true, token)
+	}
+	for _, s := range []string{asked.Password, given.Code, strings.ReplaceAll(given.Code, "-", ""), req.Header.Get("Idempotency-Key")} {
+		p.keep(secret, false, s)
 	}
 	return res, nil
 }
 
-func (p *tap) keep(kind, text string) {
+// keep notes a secret; hashed says that it is random enough for its digest to
+// be kept.
+func (p *tap) keep(kind canarytest.Kind, hashed bool, text string) {
 	if len(text) < 12 {
 		return
 	}
-	p.secrets[text] = canary{kind, text, []byte(text)}
+	c := canarytest.Text(kind, "", text)
+	c.Hashed = hashed
+	p.secrets[text] = c
 	if raw, err := hex.DecodeString(text); err == nil && len(raw) >= 16 {
-		p.secrets[text+" raw"] = canary{kind, text + " (raw)", raw}
+		p.secrets[text+" raw"] = canarytest.Canary{Kind: kind, Name: text + " (raw)", Raw: raw, Hashed: hashed}
 	}
 }
 
@@ -121,15 +125,15 @@ type marked struct {
 	parcel
 
 	form     *apiclient.Form
-	canaries []canary
+	canaries []canarytest.Canary
 }
 
-func (m *marked) mark(kind, name, text string) string {
-	m.canaries = append(m.canaries, canary{kind, name + " " + text, []byte(text)})
+func (m *marked) mark(kind canarytest.Kind, name, text string) string {
+	m.canaries = append(m.canaries, canarytest.Text(kind, name, text))
 	return text
 }
 
-func (m *marked) place(kind, name string) (float64, float64) {
+func (m *marked) place(kind canarytest.Kind, name string) (float64, float64) {
 	lon, first := degrees(kind, name+" lon", 126)
 	lat, second := degrees(kind, name+" lat", 44)
 	m.canaries = append(m.canaries, append(first, second...)...)
@@ -146,6 +150,10 @@ func newMarked(t *testing.T, rings *vault.Rings, long bool) *marked {
 		Lon: lon, Lat: lat, Time: time.Now(), Make: m.mark(capture, "make", rand.Text()), Serial: m.mark(capture, "serial", rand.Text()),
 		Comment: m.mark(capture, "comment", chinese()), Software: m.mark(capture, "software", rand.Text()),
 	})
+	sum := sha256.Sum256(m.photo)
+	m.canaries = append(m.canaries,
+		canarytest.Canary{Kind: digest, Name: "SHA-256 of the photo", Raw: sum[:]},
+		canarytest.Canary{Kind: capture, Name: "bytes of the photo", Raw: m.photo[len(m.photo)/2:][:64], Common: true})
 	lon, lat = m.place(words, "stood")
 	narrative := m.mark(words, "narrative", rand.Text()) + m.mark(words, "narrative", chinese())
 	if long {
@@ -200,19 +208,57 @@ func (m *marked) text(t *testing.T) []byte {
 	return text
 }
 
+// plant is the one leak that the run is to have, see plants.
+var plant = flag.String("plant", "", "plant one leak and let TestNothingLeaks find it: "+strings.Join(slices.Sorted(maps.Keys(plants())), ", "))
+
 // TestNothingLeaks sends reports full of canaries, works on them, plays the
-// demo from its report to an opened identity and a paid award, and then
-// searches all that is kept and all that was said. It is not parallel: the
-// folder of temporary files is that of the process.
+// demo from its report to an opened identity and a paid award, lets a server
+// end in the middle of it, and then searches all that is kept and all that was
+// said. It is not parallel: the folder of temporary files is the process's.
 func TestNothingLeaks(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	w := start(t)
-	wire := &tap{
-		Transport: w.http.Transport.(*http.Transport), host: strings.TrimPrefix(w.base, "http://"),
-		who: map[string]string{"": "anyone"}, told: map[string][]byte{}, secrets: map[string]canary{},
+	s := newSweep(t)
+	canaries := append(ofDemo(), s.play(t)...)
+	if *plant != "" {
+		of, ok := plants()[*plant]
+		if !ok {
+			t.Fatalf("there is no leak %q to plant", *plant)
+		}
+		text := chinese() + rand.Text()
+		canaries = append(canaries, canarytest.Text(identity, "planted:", text))
+		of.plant(t, s, text)
 	}
-	w.http.Transport = wire
-	tenant, err := w.store.Directory.Tenant(t.Context(), demo.Tenant)
+	places := s.places(t)
+	s.wire.mu.Lock()
+	canaries = slices.AppendSeq(canaries, maps.Values(s.wire.secrets))
+	s.wire.mu.Unlock()
+	for _, p := range s.people {
+		canaries = append(canaries, canarytest.Text(secret, "password of "+p.Login, p.Password))
+	}
+	found, err := canarytest.Sweep(places, canaries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := found.Print(t.Output()); err != nil {
+		t.Error(err)
+	}
+	if n := len(found.Leaks()); n > 0 {
+		t.Errorf("%d leaks, see above", n)
+	}
+	// The canaries did go through the system, and the search does see them.
+	for _, searched := range found.Places {
+		if searched.Bytes == 0 {
+			t.Errorf("%s is empty", searched.Place.Name)
+		}
+		if len(searched.Place.May) > 0 && found.Owned(searched.Place.Name) == 0 {
+			t.Errorf("%s holds no canary, where some belong", searched.Place.Name)
+		}
+	}
+}
+
+// play is what the sweep looks at: it returns the canaries of the reports.
+func (s *sweep) play(t *testing.T) []canarytest.Canary {
+	t.Helper()
+	tenant, err := s.store.Directory.Tenant(t.Context(), demo.Tenant)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,43 +266,26 @@ func TestNothingLeaks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	canaries := ofDemo()
+	var canaries []canarytest.Canary
 	var reports []casefile.Report
 	for _, m := range []*marked{
 		newMarked(t, nil, false), newMarked(t, nil, true), newMarked(t, &rings, false), newMarked(t, &rings, true),
 	} {
+		reports = append(reports, s.submit(t, m))
 		canaries = append(canaries, m.canaries...)
-		reports = append(reports, w.submit(t, m))
 	}
-	w.handle(t, &reports[1])
+	s.handle(t, &reports[1])
 	err = demo.Play(t.Context(), demo.PlayDeps{
-		BaseURL: w.base, FCM: w.fcmURL, Dir: w.dir, Fines: []int64{10_000}, Out: io.Discard, Now: time.Now, Random: rand.Reader, HTTP: w.http,
+		BaseURL: s.base, FCM: s.fcmURL, Dir: s.dir, Fines: []int64{10_000}, Out: io.Discard, Now: time.Now, Random: rand.Reader, HTTP: s.http,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.askAll(t, &reports[1])
-
-	hay := w.haystacks(t, wire)
-	canaries = slices.AppendSeq(canaries, maps.Values(wire.secrets))
-	for _, p := range w.people {
-		canaries = append(canaries, canary{secret, "password of " + p.Login, []byte(p.Password)})
-	}
-	t.Logf("%d canaries, %d haystacks", len(canaries), len(hay))
-	for _, hit := range scan(hay, canaries) {
-		t.Error(hit)
-	}
-
-	// They did go through the system, and the search does see them.
-	for i := range hay {
-		if len(hay[i].data) == 0 {
-			t.Errorf("%s is empty", hay[i].name)
-		}
-		if len(hay[i].may) > 0 && len(scan([]haystack{{name: hay[i].name, data: hay[i].data}}, canaries)) == 0 {
-			t.Errorf("%s holds no canary, where some belong", hay[i].name)
-		}
-	}
-	checkScan(t, hay)
+	s.askAll(t, &reports[1])
+	s.export(t)
+	whole, half := newMarked(t, nil, true), newMarked(t, nil, false)
+	s.crash(t, whole, half)
+	return append(append(canaries, whole.canaries...), half.canaries...)
 }
 
 // submit sends a report, again with another body, and with a mistake.
@@ -348,64 +377,4 @@ func (w *world) askAll(t *testing.T, r *casefile.Report) {
 			}
 		}
 	}
-}
-
-// haystacks are all places that are searched, and what belongs there.
-func (w *world) haystacks(t *testing.T, wire *tap) []haystack {
-	t.Helper()
-	var database, objects, pushes bytes.Buffer
-	if err := w.store.Dump(t.Context(), &database); err != nil {
-		t.Fatal(err)
-	}
-	err := w.objects.List(t.Context(), "", func(key string, _ time.Time) error {
-		body, err := w.objects.Get(t.Context(), key)
-		if err != nil {
-			return err
-		}
-		defer body.Close()
-		objects.WriteString(key)
-		_, err = objects.ReadFrom(body)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range w.fcm.Received() {
-		pushes.Write(m.Body)
-	}
-	metrics, err := apiclient.Client{Base: w.ops, HTTP: w.http}.Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: "/metrics"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hay := []haystack{
-		{"the database", database.Bytes(), nil},
-		{"the object store", objects.Bytes(), nil},
-		{"the metrics", metrics.Body, nil},
-		{"the pushes", pushes.Bytes(), []string{phone}},
-		{"the log", []byte(w.logs.String()), nil},
-		{"the temporary files", folder(t, os.TempDir(), w.dir), nil},
-	}
-	prefix := ""
-	for _, s := range w.settings {
-		if p, ok := strings.CutPrefix(s, "GRID_S3_PREFIX="); ok {
-			prefix = p
-		}
-	}
-	disk := filepath.Join("..", "..", ".stack", "minio", "disk", blobtest.Bucket, prefix)
-	if _, err := os.Stat(disk); err == nil {
-		hay = append(hay, haystack{"the object store's disk", folder(t, disk, ""), nil})
-	} else {
-		t.Logf("the object store is not that of the local stack, so its disk is out of reach: %v", err)
-	}
-	for who, told := range wire.told {
-		h := haystack{name: "what is told to " + who, data: told}
-		switch {
-		case strings.HasPrefix(who, "desk"):
-			h.may = []string{words, capture}
-		case who == "whom it is issued to":
-			h.may = []string{secret}
-		}
-		hay = append(hay, h)
-	}
-	return hay
 }

@@ -82,9 +82,13 @@ func (e endpoints) env() string {
 		{"GRID_S3_BUCKET", "gridwatch"},
 		{"GRID_FCM_ENDPOINT", "http://" + local(e.FCM)},
 	} {
-		fmt.Fprintf(&text, "export %s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
+		text.WriteString(export(v[0], v[1]))
 	}
 	return text.String()
+}
+
+func export(name, value string) string {
+	return fmt.Sprintf("export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
 }
 
 func local(port int) string {

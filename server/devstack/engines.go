@@ -87,6 +87,21 @@ func (s *stack) initdb(ctx context.Context) error {
 	return os.Rename(fresh, s.data())
 }
 
+// psql runs statements in the database.
+func (s *stack) psql(ctx context.Context, statements ...string) error {
+	argv := []string{
+		postgresBin + "psql", "--quiet", "--no-psqlrc", "--host=127.0.0.1", "--port=" + strconv.Itoa(s.ends.Postgres),
+		"--username=postgres", "--set=ON_ERROR_STOP=1",
+	}
+	for _, sql := range statements {
+		argv = append(argv, "--command="+sql)
+	}
+	return s.command(ctx, "psql", nil, s.inRoot(argv...)...)
+}
+
+// checkpoint has the database write to its files what it holds in memory.
+func (s *stack) checkpoint(ctx context.Context) error { return s.psql(ctx, "CHECKPOINT") }
+
 func (s *stack) ferretdb() engine {
 	dir := s.sub("ferretdb")
 	return engine{
@@ -97,10 +112,7 @@ func (s *stack) ferretdb() engine {
 			"--postgresql-url=postgres://postgres@" + local(s.ends.Postgres) + "/postgres",
 		},
 		prepare: func(ctx context.Context) error {
-			return s.command(ctx, "psql", nil, s.inRoot(postgresBin+"psql", "--quiet", "--no-psqlrc",
-				"--host=127.0.0.1", "--port="+strconv.Itoa(s.ends.Postgres), "--set=ON_ERROR_STOP=1",
-				"--command=CREATE EXTENSION IF NOT EXISTS documentdb CASCADE",
-				"--command=CREATE EXTENSION IF NOT EXISTS documentdb_extended_rum")...)
+			return s.psql(ctx, "CREATE EXTENSION IF NOT EXISTS documentdb CASCADE", "CREATE EXTENSION IF NOT EXISTS documentdb_extended_rum")
 		},
 		ready: answersHTTP("http://" + local(s.ends.Health) + "/debug/readyz"),
 	}

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-const usage = "usage: devstack up | down | status | env"
+const usage = "usage: devstack up | down | status | env | checkpoint"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // a main function starts the context
@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New(usage)
 	}
-	if external, err := external(os.LookupEnv); external || err != nil {
+	if external, err := external(os.LookupEnv); args[0] != "checkpoint" && (external || err != nil) {
 		if err == nil && args[0] != "env" {
 			fmt.Println("GRID_MONGO_URI and GRID_S3_URL are set: those engines are used, nothing local is touched") //nolint:forbidigo // a command talks to its terminal
 		}
@@ -54,8 +54,10 @@ func run(ctx context.Context, args []string) error {
 	case "status":
 		return s.status(ctx, os.Stdout)
 	case "env":
-		_, err := fmt.Fprint(os.Stdout, s.ends.env())
+		_, err := fmt.Fprint(os.Stdout, s.env())
 		return err
+	case "checkpoint":
+		return s.checkpoint(ctx)
 	default:
 		return errors.New(usage)
 	}

@@ -70,7 +70,7 @@ func (s *stack) up(ctx context.Context) error {
 	if err := s.startAll(ctx); err != nil {
 		return err
 	}
-	if err := writeFile(s.sub("env"), []byte(s.ends.env())); err != nil {
+	if err := writeFile(s.sub("env"), []byte(s.env())); err != nil {
 		return err
 	}
 	s.say.line("devstack", "all up; addresses in .stack/env")
@@ -205,5 +205,9 @@ func (s *stack) keepSelf() error {
 	}
 	return os.Rename(kept+".new", kept)
 }
+
+// env is that of the endpoints, and where this stack lies: tests that look at
+// the engines' disks need to know.
+func (s *stack) env() string { return s.ends.env() + export("GRID_STACK_DIR", s.dir) }
 
 func (s *stack) sub(name string) string { return filepath.Join(s.dir, name) }

@@ -93,3 +93,21 @@ func root(tb testing.TB) string {
 
 // name is that of a database no other test has.
 func name() string { return "test_" + strings.ToLower(rand.Text()) }
+
+// StackDir is the folder of the local stack whose engines the tests use, with
+// the database's own files in it. It is GRID_STACK_DIR, which .stack/env sets,
+// or .stack at the root of the module. A test that must read these files fails
+// where the engines are others.
+func StackDir(tb testing.TB) string {
+	tb.Helper()
+	dir := os.Getenv("GRID_STACK_DIR")
+	if dir == "" {
+		dir = filepath.Join(root(tb), ".stack")
+	}
+	env, err := os.ReadFile(filepath.Join(dir, "env"))
+	if uri := URI(tb); err != nil || !strings.Contains(string(env), "export "+variable+"='"+uri+"'\n") {
+		tb.Fatalf("the database in use is not that of the local stack in %s, so its data files and write-ahead log cannot be searched here: "+
+			"run: make stack-up, and let %s be what .stack/env says, with GRID_STACK_DIR of the same file", dir, variable)
+	}
+	return dir
+}

@@ -1,0 +1,248 @@
+package app_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gridwatch/media"
+	"gridwatch/media/mediatest"
+	"gridwatch/notify/outbox"
+	"gridwatch/server/app/apiclient"
+	"gridwatch/server/app/demo"
+	"gridwatch/server/canarytest"
+	"gridwatch/server/casefile"
+	"gridwatch/server/workflow"
+)
+
+// planted is a leak that is made on purpose, each in its own real place.
+type planted struct {
+	where []string // places that the sweep must name, after a > what must be opened there
+	plant func(t *testing.T, s *sweep, text string)
+}
+
+// plants are the leaks that a run must be able to find.
+func plants() map[string]planted {
+	return map[string]planted{
+		// As a line that somebody added in haste.
+		"log": {[]string{"the log"}, func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			slog.New(slog.NewJSONHandler(s.logs, nil)).LogAttrs(t.Context(), slog.LevelInfo, "report taken in", slog.String("by", text))
+		}},
+		// As a field of a record, which the database compresses and cuts to pieces.
+		"db": {[]string{"the database", "the database's data files > value of chunks"}, func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			s.changeTask(t, func(task *casefile.Task) { task.Result = &casefile.Result{Note: longer(t, text)} })
+		}},
+		// As a record that was written, compressed, and deleted again.
+		"wal": {[]string{"the database's write-ahead log > compressed value"}, func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			e := workflow.Envelope{ID: hexID(t), Tenant: demo.Tenant, Report: hexID(t), Contact: []byte(long(text)), At: time.Now()}
+			if err := s.store.Envelopes.Insert(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.store.Envelopes.Delete(t.Context(), demo.Tenant, e.ID); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		// As an object that nobody encrypted, only packed.
+		"objects": {[]string{"the object store > gzip", "the object store's disk > gzip"}, func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			var packed bytes.Buffer
+			w := gzip.NewWriter(&packed)
+			_, _ = w.Write([]byte(long(text)))
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.objects.Put(t.Context(), "unsealed/"+hexID(t), packed.Bytes()); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		// As the body of a push that says too much.
+		"push": {[]string{"the pushes"}, func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			before := len(s.fcm.Received())
+			e := outbox.For(hexID(t), 1, demo.Tenant+"-inspector1")
+			e.Tenant, e.Kind, e.Ref, e.NotBefore, e.ExpiresAt = demo.Tenant, "task", text, time.Now().UTC(), time.Now().UTC().Add(time.Hour)
+			if err := s.store.Outbox.Add(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			awaited(t, "the push", func() bool { return len(s.fcm.Received()) > before })
+		}},
+		// As the serial number of the camera, in the copy for handlers.
+		"media": {[]string{"the released copies of evidence"}, func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			r := s.released(t)
+			item := &r.Evidence[0]
+			at, _ := media.PlaceOf(item.Object)
+			key, err := s.keyring(t).OpenDataKey(at.String()+"/copies", item.CopyKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at.Item = hexID(t)
+			photo := mediatest.Picture(mediatest.Options{Width: 320, Height: 240, Lon: 126, Lat: 44, Time: time.Now(), Make: "Camera", Serial: text})
+			stored, err := media.New(s.objects, rand.Reader, media.Config{}).Store(t.Context(), media.Source{Reader: bytes.NewReader(photo)}, key, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			item.Copies[0].Object, item.Copies[0].Parts, item.Copies[0].Size = stored.Object, stored.Parts, stored.Size
+			was := r.Version
+			if err := s.store.Reports.Update(t.Context(), r, was); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		// As a member of an archive that is handed over.
+		"export": {[]string{"the exports > zip"}, func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			file, err := os.Create(filepath.Join(s.exports, "case.zip"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			archive := zip.NewWriter(file)
+			member, err := archive.Create("report.txt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = member.Write([]byte(long(text)))
+			if err := archive.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := file.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		// As what is left of an upload.
+		"temp": {[]string{"the temporary files"}, func(t *testing.T, _ *sweep, text string) {
+			t.Helper()
+			file, err := os.CreateTemp(os.TempDir(), "multipart-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = file.WriteString(text)
+			if err := file.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		// As a label of a goroutine.
+		"pprof": {[]string{"the profiles > gzip"}, func(t *testing.T, _ *sweep, text string) {
+			t.Helper()
+			end, labelled, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(ended)
+				pprof.Do(t.Context(), pprof.Labels("reporter", text), func(context.Context) {
+					close(labelled)
+					<-end
+				})
+			}()
+			<-labelled
+			t.Cleanup(func() {
+				close(end)
+				<-ended
+			})
+		}},
+		// As a brief with what the desk should have kept to itself.
+		"answer": {[]string{"what is told to inspector1"}, func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			id := s.changeTask(t, func(task *casefile.Task) { task.Brief = text })
+			call := apiclient.Call{Method: http.MethodGet, Path: "/v1/field/tasks/" + id}
+			if _, err := s.as(t, "inspector1").Do(t.Context(), call, nil); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	}
+}
+
+// long is a text of more than 8 KB that is kept smaller than it is.
+func long(text string) string { return strings.Repeat("and so on, ", 1000) + text }
+
+// longer is a text of which 8 KB and more are left when it is compressed.
+func longer(t *testing.T, text string) string {
+	t.Helper()
+	var all strings.Builder
+	for range 1000 {
+		all.WriteString(text + hexID(t))
+	}
+	return all.String()
+}
+
+// changeTask changes the task of the report that was handled, and returns its id.
+func (s *sweep) changeTask(t *testing.T, change func(*casefile.Task)) string {
+	t.Helper()
+	tasks, err := s.store.Tasks.List(t.Context(), workflow.Query{Tenant: demo.Tenant, Assigned: demo.Tenant + "-inspector1", Limit: 1})
+	if err != nil || len(tasks) == 0 {
+		t.Fatalf("got %d tasks, %v", len(tasks), err)
+	}
+	task := &tasks[0]
+	change(task)
+	was := task.Version
+	if err := s.store.Tasks.Update(t.Context(), task, was); err != nil {
+		t.Fatal(err)
+	}
+	return task.ID
+}
+
+// released is the report whose photo was released.
+func (s *sweep) released(t *testing.T) *casefile.Report {
+	t.Helper()
+	reports, err := s.store.Reports.List(t.Context(), workflow.Query{Tenant: demo.Tenant, Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(reports, func(r casefile.Report) bool { return len(r.Evidence) > 0 && len(r.Evidence[0].Copies) > 0 })
+	if at < 0 {
+		t.Fatal("no photo was released")
+	}
+	return &reports[at]
+}
+
+// TestPlantedLeaksAreFound makes a leak of each kind, and wants the sweep to
+// name each in its place, and nothing else.
+func TestPlantedLeaksAreFound(t *testing.T) {
+	s := newSweep(t)
+	m := newMarked(t, nil, true)
+	r := s.submit(t, m)
+	s.handle(t, &r)
+	s.export(t)
+	s.panics = []byte("none here")
+	texts := map[string]string{}
+	canaries := m.canaries
+	for _, kind := range slices.Sorted(maps.Keys(plants())) {
+		texts[kind] = chinese() + hexID(t)
+		canaries = append(canaries, canarytest.Text(identity, "planted as "+kind+":", texts[kind]))
+		plants()[kind].plant(t, s, texts[kind])
+	}
+	found, err := canarytest.Sweep(s.places(t), canaries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := found.Print(t.Output()); err != nil {
+		t.Error(err)
+	}
+	for kind, p := range plants() {
+		for _, where := range p.where {
+			place, opened, _ := strings.Cut(where, " > ")
+			if !slices.ContainsFunc(found.Leaks(), func(h canarytest.Hit) bool {
+				return h.Place == place && strings.Contains(h.Piece, opened) && strings.Contains(h.Canary.Name, texts[kind])
+			}) {
+				t.Errorf("the leak planted as %s was not found in %s", kind, where)
+			}
+		}
+	}
+	for _, h := range found.Leaks() {
+		if !strings.Contains(h.Canary.Name, "planted as") {
+			t.Error(h)
+		}
+	}
+}
