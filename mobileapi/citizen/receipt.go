@@ -136,5 +136,5 @@ func command[In any](q *web.Request, do func(context.Context, workflow.Call, In)
 	if err != nil {
 		return web.Reply{}, err
 	}
-	return web.Reply{Body: wire.Moved{State: out.State}}, nil
+	return web.Reply{Body: wire.Moved{State: out.State.ForReporter()}}, nil
 }

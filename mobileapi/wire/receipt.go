@@ -152,7 +152,7 @@ type ClaimedAward struct {
 func FromReceipt(v workflow.ReceiptView, lang web.Lang) Receipt {
 	r := v.Report
 	out := Receipt{
-		Number: r.Number, State: r.State, RegisteredOn: day(r.At), Evidence: []ReceiptItem{}, Openings: []Opening{}, Leads: []Lead{},
+		Number: r.Number, State: r.State.ForReporter(), RegisteredOn: day(r.At), Evidence: []ReceiptItem{}, Openings: []Opening{}, Leads: []Lead{},
 		ServedOn: r.Behind.ServedOn, Objected: r.Behind.Objection.On != "", TriesLeft: v.TriesLeft,
 		Messages: Messages{FromDesk: r.Behind.Dialogue.FromDesk, DeskOn: r.Behind.Dialogue.DeskOn, Sent: r.Behind.Dialogue.FromReporter},
 	}

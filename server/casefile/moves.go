@@ -30,7 +30,8 @@ type Table struct {
 	Moves []Move
 }
 
-// Check refuses a move that the table does not list.
+// Check refuses a move that the table does not list. It does not say what state
+// there is: not everybody who may try may know it.
 func (t Table) Check(from State, command Command, to State) error {
 	for _, m := range t.Moves {
 		if m.Command != command || !slices.Contains(m.From, from) {
@@ -40,7 +41,7 @@ func (t Table) Check(from State, command Command, to State) error {
 			return nil
 		}
 	}
-	return fault.New(fault.Conflict, t.Noun+".move", "%q is not possible while the %s is %q", command, t.Noun, from)
+	return fault.New(fault.Conflict, t.Noun+".move", "%q is not possible in the state that the %s is in", command, t.Noun)
 }
 
 // To returns where a command leads when there is only one way.
@@ -56,7 +57,7 @@ func (t Table) To(from State, command Command) (State, error) {
 			return m.To[0], nil
 		}
 	}
-	return from, fault.New(fault.Conflict, t.Noun+".move", "%q is not possible while the %s is %q", command, t.Noun, from)
+	return from, fault.New(fault.Conflict, t.Noun+".move", "%q is not possible in the state that the %s is in", command, t.Noun)
 }
 
 // States lists every state of the table, in order of appearance.

@@ -37,7 +37,7 @@ var ReportMoves = Table{Noun: "report", Moves: []Move{
 	{[]State{ReportRechecking}, "recheck_done", []State{ReportReplied}, "R10"},
 	{[]State{ReportReplied}, "term_over", []State{ReportClosed}, "R10"},
 	{[]State{ReportRejected}, "object", []State{ReportReceived}, "R10"},
-	{[]State{ReportReceived, ReportAccepted, ReportVerifying, ReportConcluded}, "withdraw", []State{ReportWithdrawn}, "R9"},
+	{[]State{ReportReceived, ReportAccepted, ReportMerged, ReportVerifying, ReportConcluded}, "withdraw", []State{ReportWithdrawn}, "R9"},
 	{liveReport(), "death", []State{ReportEscalatedGov}, "R5"},
 	{[]State{ReportEscalatedGov}, "gov_concluded", []State{ReportConcluded}, "R5"},
 	{[]State{ReportClosed}, "reopen", []State{ReportVerifying}, ""},
@@ -65,6 +65,16 @@ var ReportMoves = Table{Noun: "report", Moves: []Move{
 		ReportReplied, ReportRechecking, ReportClosed, ReportWithdrawn, ReportEscalatedGov, ReportArchived,
 	}, "seal_fault", nil, "R36"},
 }}
+
+// ForReporter is a report's state as its reporter sees it. Who reported what
+// another one had reported before is not told: that report is being verified
+// like any other (confidentiality 7).
+func (s State) ForReporter() State {
+	if s == ReportMerged {
+		return ReportVerifying
+	}
+	return s
+}
 
 // liveReport are the states of a report that is not archived.
 func liveReport() []State {

@@ -95,6 +95,16 @@ type deskEvidence struct {
 	Released bool                   `json:"released"`
 	Copies   []casefile.CopyKind    `json:"copies"` // that there are
 	casefile.EvidenceFacts
+
+	Seen []verdict `json:"seen"` // where else
+}
+
+// verdict says where an item was seen besides. No sender is ever told.
+type verdict struct {
+	Kind   workflow.VerdictKind `json:"kind"`
+	Report string               `json:"report"`
+	Number string               `json:"number"`
+	N      int                  `json:"n"` // of the other item, from 1
 }
 
 type conclusion struct {
@@ -120,6 +130,7 @@ func newDeskReport(_ *web.Request, r workflow.DeskReport) deskReport {
 		out.Evidence = append(out.Evidence, deskEvidence{
 			ID: item.ID, N: i + 1, Kind: item.Kind, State: item.State, Reason: item.Reason, Released: item.Released,
 			Copies: each(item.Copies, func(c casefile.Copy) casefile.CopyKind { return c.Kind }), EvidenceFacts: facts,
+			Seen: each(r.Seen[i], func(v workflow.Verdict) verdict { return verdict(v) }),
 		})
 	}
 	if !r.Conclusion.SignedAt.IsZero() {

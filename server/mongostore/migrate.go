@@ -26,6 +26,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		dialogue,
 		auditCollections,
 		leads,
+		digests,
 	}
 }
 
@@ -116,6 +117,11 @@ func rings(ctx context.Context, db *mongo.Database) error {
 	return collection{ringKind, []mongo.IndexModel{
 		{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)},
 	}}.create(ctx, db)
+}
+
+// digests finds the reports that have a file.
+func digests(ctx context.Context, db *mongo.Database) error {
+	return collection{reportKind, []mongo.IndexModel{index("tenant", "evidence.digest")}}.create(ctx, db)
 }
 
 // leads makes the collection of leads.

@@ -170,6 +170,11 @@ func (r reports) ByExchanged(ctx context.Context, hashes []string) (*casefile.Re
 	return r.by(ctx, "behind.was", hashes)
 }
 
+func (r reports) ByDigests(ctx context.Context, tenant string, digests []string, limit int) ([]casefile.Report, error) {
+	return find[casefile.Report](ctx, r.c, bson.M{"tenant": tenant, "evidence.digest": bson.M{"$in": digests}},
+		options.Find().SetSort(ascending("at", "_id")).SetLimit(int64(limit)))
+}
+
 func (r reports) by(ctx context.Context, field string, hashes []string) (*casefile.Report, error) {
 	report, err := get[casefile.Report](ctx, r.c, bson.M{field: bson.M{"$in": hashes}})
 	if err != nil {

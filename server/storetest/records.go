@@ -156,6 +156,7 @@ func reports(t *testing.T, s *mongostore.Store) {
 	for _, id := range []string{"a", "b", "c"} {
 		r := &casefile.Report{Head: newTask(t, "county", id, start()).Head, Receipt: "receipt " + id, Envelope: "envelope " + id}
 		r.Behind.Was = "read out " + id
+		r.Evidence = []casefile.Evidence{{ID: "first", Digest: "of all"}, {ID: "second", Digest: "of " + id}}
 		ok(t, s.Reports.Insert(ctx, r))
 	}
 	r := must[*casefile.Report](t)(s.Reports.ByReceipt(ctx, []string{"of the new key", "receipt b"}))
@@ -166,6 +167,13 @@ func reports(t *testing.T, s *mongostore.Store) {
 	same(t, "ByExchanged", r.ID, "c")
 	_, err = s.Reports.ByExchanged(ctx, []string{"receipt c"})
 	refused(t, err, fault.NotFound, "record.not_found")
+	for tenant, want := range map[string]map[string]int{"county": {"of all": 3, "of b": 1, "of none": 0}, "other": {"of all": 0}} {
+		for digest, n := range want {
+			found := must[[]casefile.Report](t)(s.Reports.ByDigests(ctx, tenant, []string{digest, "of another key"}, 9))
+			same(t, "reports with the file "+digest+" of "+tenant, len(found), n)
+		}
+	}
+	same(t, "at most", len(must[[]casefile.Report](t)(s.Reports.ByDigests(ctx, "county", []string{"of all"}, 2))), 2)
 }
 
 // messages come in the order of their numbers, whatever their order of arrival.

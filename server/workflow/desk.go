@@ -19,6 +19,7 @@ type DeskReport struct {
 	casefile.Report
 	Body  casefile.ReportBody
 	Facts []casefile.EvidenceFacts // of Evidence, same order
+	Seen  [][]Verdict              // of Evidence, same order
 
 	Objection  string               // text, "" if there is none
 	Withdrawal *casefile.Withdrawal // nil if there is none
@@ -54,6 +55,9 @@ func (s *Service) ReadReport(ctx context.Context, actor casefile.Actor, id strin
 			return DeskReport{}, err
 		}
 		out.Facts = append(out.Facts, facts)
+	}
+	if out.Seen, err = s.verdicts(ctx, actor, r, out.Facts); err != nil {
+		return DeskReport{}, err
 	}
 	return out, readAnswers(key, &out)
 }

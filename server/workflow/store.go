@@ -75,6 +75,9 @@ type Reports interface {
 	Records[casefile.Report]
 	// ByReceipt finds a report by any of the keyed hashes of its receipt code.
 	ByReceipt(ctx context.Context, hashes []string) (*casefile.Report, error)
+	// ByDigests lists reports of a tenant with an item of any of the keyed
+	// digests, oldest first.
+	ByDigests(ctx context.Context, tenant string, digests []string, limit int) ([]casefile.Report, error)
 	// ByExchanged finds a report by the hashes of a code that was exchanged.
 	ByExchanged(ctx context.Context, hashes []string) (*casefile.Report, error)
 }
