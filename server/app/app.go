@@ -49,6 +49,7 @@ type App struct {
 	store   *mongostore.Store
 	objects *blob.Store
 	service *workflow.Service
+	keys    *keyFile
 	audit   *audit.Log
 	relay   *workflow.Relay
 	sender  *fcm.Sender    // nil when push is off
@@ -117,10 +118,11 @@ func (a *App) engines(ctx context.Context) error {
 
 // assemble makes the service and its surfaces.
 func (a *App) assemble(ctx context.Context) error {
-	keyring, err := vault.Load(a.cfg.Keyring)
-	if err != nil {
+	var err error
+	if a.keys, err = openKeyFile(newKeyStore(a.cfg)); err != nil {
 		return err
 	}
+	keyring := a.keys.keyring
 	rules, err := loadSchemes(a.cfg.SchemesDir)
 	if err != nil {
 		return err
@@ -131,7 +133,7 @@ func (a *App) assemble(ctx context.Context) error {
 	deps := workflow.Deps{
 		Reports: a.store.Reports, Tasks: a.store.Tasks, Visits: a.store.Visits, Hazards: a.store.Hazards,
 		Penalties: a.store.Penalties, Awards: a.store.Awards, Openings: a.store.Openings, Rings: a.store.Rings, Leads: a.store.Leads, Envelopes: a.store.Envelopes,
-		Messages: a.store.Messages, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
+		Messages: a.store.Messages, WrappedKeys: a.store.WrappedKeys, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger,
 		Media: media.New(a.objects, a.env.Random, media.Config{Uploads: uploads}), Cleaner: scrub.New(scrub.Config{}),
 		Keyring: keyring, Hasher: a.hasher(keyring), Schemes: rules, Audit: a.audit,

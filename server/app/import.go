@@ -15,7 +15,7 @@ import (
 
 // importer makes what imports need: the store and a hasher of passwords.
 func (a *App) importer() (workflow.Import, error) {
-	keyring, err := vault.Load(a.cfg.Keyring)
+	keyring, err := a.loadKeyring()
 	if err != nil {
 		return workflow.Import{}, err
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
 	"syscall"
 	"time"
 
@@ -76,21 +78,29 @@ func (a *App) checkClock(ctx context.Context) {
 	a.service.SetClock(right)
 }
 
-// keep looks after the clock and sweeps until ctx is done; the channel closes
+// keep looks after the clock and the keyring file and sweeps until ctx is done; the channel closes
 // when it has ended.
 func (a *App) keep(ctx context.Context) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		clock, sweep := time.NewTicker(clockEvery), time.NewTicker(sweepEvery)
+		clock, sweep, keys := time.NewTicker(clockEvery), time.NewTicker(sweepEvery), time.NewTicker(keysEvery)
 		defer clock.Stop()
 		defer sweep.Stop()
+		defer keys.Stop()
+		now := make(chan os.Signal, 1)
+		signal.Notify(now, syscall.SIGHUP)
+		defer signal.Stop(now)
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-clock.C:
 				a.checkClock(ctx)
+			case <-keys.C:
+				a.keys.refresh(ctx, a.env.Log)
+			case <-now:
+				a.keys.refresh(ctx, a.env.Log)
 			case <-sweep.C:
 				a.sweep(ctx)
 			}

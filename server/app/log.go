@@ -21,16 +21,12 @@ import (
 
 // log makes the log's sequencer of this process.
 func (a *App) log(keyring *vault.Keyring) (*audit.Log, error) {
-	signer, err := audit.NewSigner(keyring.LogKey())
-	if err != nil {
-		return nil, err
-	}
 	owner, err := vault.NewID(a.env.Random)
 	if err != nil {
 		return nil, err
 	}
 	return audit.New(audit.Config{
-		Store: a.store.Audit, Signer: signer, Hour: a.cfg.LogHour, Owner: owner,
+		Store: a.store.Audit, Signer: func() (note.Signer, error) { return audit.NewSigner(keyring.LogKey()) }, Hour: a.cfg.LogHour, Owner: owner,
 		Now: a.env.Now, Random: a.env.Random, Log: a.env.Log,
 	}), nil
 }
@@ -38,7 +34,7 @@ func (a *App) log(keyring *vault.Keyring) (*audit.Log, error) {
 // logKeys are the keys that this installation's checkpoints are checked by: its
 // own, newest first, and that of the level above.
 func (a *App) logKeys() ([]string, error) {
-	keyring, err := vault.Load(a.cfg.Keyring)
+	keyring, err := a.loadKeyring()
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (w *world) tomorrow(t *testing.T, days int) {
 	t.Helper()
 	_, signer := w.logKey(t)
 	l := audit.New(audit.Config{
-		Store: w.store.Audit, Signer: signer, Owner: "tomorrow", Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Store: w.store.Audit, Signer: func() (note.Signer, error) { return signer, nil }, Owner: "tomorrow", Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return time.Now().AddDate(0, 0, days) },
 	})
 	if err := l.Checkpoint(t.Context()); err != nil {

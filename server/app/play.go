@@ -11,7 +11,6 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"gridwatch/server/app/demo"
-	"gridwatch/server/vault"
 	"gridwatch/server/workflow"
 )
 
@@ -40,7 +39,7 @@ func (a *App) LoadDemo(ctx context.Context) (demo.Summary, error) {
 	if err != nil {
 		return demo.Summary{}, err
 	}
-	keyring, err := vault.Load(a.cfg.Keyring)
+	keyring, err := a.loadKeyring()
 	if err != nil {
 		return demo.Summary{}, err
 	}

@@ -23,8 +23,10 @@ const (
 
 // Config is what a Log needs.
 type Config struct {
-	Store  Store
-	Signer note.Signer      // of checkpoints
+	Store Store
+	// Signer returns the signer of the next checkpoint: keys change while a log
+	// is sequenced.
+	Signer func() (note.Signer, error)
 	Hour   int              // of the day in Asia/Shanghai, from which the checkpoint is due
 	Owner  string           // this process, for the lease
 	Batch  int              // most leaves of a batch; 0 is 1024
@@ -191,7 +193,11 @@ func (l *Log) Checkpoint(ctx context.Context) error {
 	if h.Size%width != 0 { // another sequencer went on; the next tick pads again
 		return nil
 	}
-	c, err := sign(h.tree(), Day(now), l.Signer)
+	by, err := l.Signer()
+	if err != nil {
+		return err
+	}
+	c, err := sign(h.tree(), Day(now), by)
 	if err != nil {
 		return err
 	}

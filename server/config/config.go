@@ -33,6 +33,10 @@ type Config struct {
 	S3Prefix    string `env:"GRID_S3_PREFIX" meaning:"put before the name of every object, so that installations can share a bucket"`
 
 	Keyring string `env:"GRID_KEYRING" meaning:"path of the file with the server's keys"`
+	// A KMS may have sealed that file.
+	KeyringKMS      string `env:"GRID_KEYRING_KMS" meaning:"URI of the key that seals the keyring file, such as hcvault://kms.example.gov.cn:8200/transit/keys/gridwatch; without it the file is in clear"`
+	KeyringKMSToken Secret `env:"GRID_KEYRING_KMS_TOKEN" meaning:"token for that KMS"`
+	KeyringKMSCA    string `env:"GRID_KEYRING_KMS_CA" meaning:"path of the certificates, PEM, that the KMS is trusted by; without it those of the system"`
 
 	Listen         string         `env:"GRID_LISTEN" envDefault:"127.0.0.1:8080" meaning:"address that serves; off loopback only with TLS or trusted proxies"`
 	OpsListen      string         `env:"GRID_OPS_LISTEN" envDefault:"127.0.0.1:8081" meaning:"address of health, metrics and, on loopback only, profiles"`
@@ -203,6 +207,9 @@ func (c Config) check() []error {
 		refuse(c.S3AccessKey.Reveal() == "" || c.S3SecretKey.Reveal() == "", "GRID_S3_URL needs GRID_S3_ACCESS_KEY and GRID_S3_SECRET_KEY")
 	}
 	refuse(c.ProofOfWork < 0 || c.ProofOfWork > 10_000_000, "GRID_PROOF_OF_WORK is from 0 to 10000000")
+	u, err := url.Parse(c.KeyringKMS)
+	refuse(c.KeyringKMS != "" && (err != nil || u.Host == "" || u.User != nil), "GRID_KEYRING_KMS is a URI such as hcvault://HOST:PORT/transit/keys/NAME, without credentials in it")
+	refuse(c.KeyringKMS == "" && (c.KeyringKMSToken.Reveal() != "" || c.KeyringKMSCA != ""), "GRID_KEYRING_KMS_TOKEN and GRID_KEYRING_KMS_CA belong to GRID_KEYRING_KMS")
 	refuse(c.LogHour < 0 || c.LogHour > 23, "GRID_LOG_HOUR is from 0 to 23")
 	refuse(c.MongoDatabase == "", "GRID_MONGO_DATABASE is not empty")
 	refuse(c.S3Lock != "governance" && c.S3Lock != "compliance", "GRID_S3_LOCK is governance or compliance")

@@ -27,6 +27,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		auditCollections,
 		leads,
 		digests,
+		rewraps,
 	}
 }
 

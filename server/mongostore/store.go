@@ -51,15 +51,17 @@ type Store struct {
 	Leads     workflow.Records[casefile.Lead]
 	Pending   workflow.Pending
 	Envelopes workflow.Envelopes
-	Messages  workflow.Messages
-	Directory workflow.Directory
-	Accounts  workflow.Accounts
-	SignIns   workflow.SignIns
-	Rosters   workflow.Rosters
-	Loader    workflow.Loader
-	Ledger    reward.Ledger
-	Outbox    outbox.Store
-	Audit     audit.Store
+	// WrappedKeys are those of all documents.
+	WrappedKeys workflow.WrappedKeys
+	Messages    workflow.Messages
+	Directory   workflow.Directory
+	Accounts    workflow.Accounts
+	SignIns     workflow.SignIns
+	Rosters     workflow.Rosters
+	Loader      workflow.Loader
+	Ledger      reward.Ledger
+	Outbox      outbox.Store
+	Audit       audit.Store
 
 	db *mongo.Database
 }
@@ -103,6 +105,9 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Leads:     newRecords[casefile.Lead](db, leadKind),
 		Pending:   pending{db},
 		Envelopes: envelopes{db.Collection("envelope")},
+
+		WrappedKeys: wrappedKeys{db},
+
 		Messages:  messages{db.Collection("message")},
 		Directory: d,
 		Accounts:  accounts{db},

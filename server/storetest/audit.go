@@ -45,7 +45,7 @@ func NewLog(tb testing.TB, s audit.Store, owner string, day int) *audit.Log {
 		tb.Fatal(err)
 	}
 	return audit.New(audit.Config{
-		Store: s, Signer: signer, Hour: 4, Owner: owner, Batch: 200, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Store: s, Signer: func() (note.Signer, error) { return signer, nil }, Hour: 4, Owner: owner, Batch: 200, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { return start().AddDate(0, 0, day) },
 	})
 }

@@ -1,9 +1,12 @@
 package vault
 
 import (
+	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 )
@@ -19,6 +22,25 @@ type DataKey struct {
 	aead hidden[*subtle.AESGCM]
 }
 
+// A wrapped data key begins with a mark and the id of the key it is wrapped
+// under, so that it is known wherever it lies and an old key is removed only
+// when nothing is wrapped under it.
+const (
+	wrapMark    = "gw\x01\x0bkey\x00"
+	wrapIDBytes = 4
+	// WrappedLen is the length of a wrapped data key in bytes.
+	WrappedLen = len(wrapMark) + wrapIDBytes + keyBytes + 28
+)
+
+// WrappedUnder returns the id of the key that bytes are wrapped under, and
+// whether they begin with a wrapped data key at all.
+func WrappedUnder(b []byte) (string, bool) {
+	if len(b) < WrappedLen || !bytes.HasPrefix(b, []byte(wrapMark)) {
+		return "", false
+	}
+	return hex.EncodeToString(b[len(wrapMark):][:wrapIDBytes]), true
+}
+
 // NewDataKey returns a new data key for a record and its wrapped form, which
 // is stored with the record and opens for that record id only.
 func (k *Keyring) NewDataKey(record string, random io.Reader) (*DataKey, []byte, error) {
@@ -30,30 +52,62 @@ func (k *Keyring) NewDataKey(record string, random io.Reader) (*DataKey, []byte,
 	if err != nil {
 		return nil, nil, err
 	}
-	wrapper, err := newDataKey(k.keys()[AtRest][0].Key)
-	if err != nil {
-		return nil, nil, err
-	}
-	wrapped, err := wrapper.Seal(raw, AD("data_key", record, ""))
-	if err != nil {
-		return nil, nil, err
-	}
-	return key, wrapped, nil
+	wrapped, err := k.wrap(record, raw)
+	return key, wrapped, err
 }
 
-// OpenDataKey unwraps the data key of a record, under whichever key of the
-// keyring it was wrapped. It returns ErrNotOpened if there is none.
-func (k *Keyring) OpenDataKey(record string, wrapped []byte) (*DataKey, error) {
-	for _, e := range k.keys()[AtRest] {
-		wrapper, err := newDataKey(e.Key)
-		if err != nil {
-			return nil, err
-		}
-		if raw, err := wrapper.Open(wrapped, AD("data_key", record, "")); err == nil {
-			return newDataKey(raw)
-		}
+func (k *Keyring) wrap(record string, raw []byte) ([]byte, error) {
+	by := k.keys()[AtRest][0]
+	wrapper, err := newDataKey(by.Key)
+	if err != nil {
+		return nil, err
 	}
-	return nil, ErrNotOpened
+	sealed, err := wrapper.Seal(raw, AD("data_key", record, ""))
+	if err != nil {
+		return nil, err
+	}
+	id, err := hex.DecodeString(by.ID)
+	return slices.Concat([]byte(wrapMark), id, sealed), err
+}
+
+func (k *Keyring) unwrap(record string, wrapped []byte) ([]byte, error) {
+	id, ok := WrappedUnder(wrapped)
+	if !ok || len(wrapped) != WrappedLen {
+		return nil, ErrNotOpened
+	}
+	by, err := k.key(AtRest, id)
+	if err != nil {
+		return nil, errors.Join(ErrNotOpened, err)
+	}
+	wrapper, err := newDataKey(by)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := wrapper.Open(wrapped[WrappedLen-keyBytes-28:], AD("data_key", record, ""))
+	if err != nil {
+		return nil, ErrNotOpened
+	}
+	return raw, nil
+}
+
+// OpenDataKey unwraps the data key of a record. It returns ErrNotOpened if it
+// is another record's, and with it ErrNoKey if the keyring has lost the key.
+func (k *Keyring) OpenDataKey(record string, wrapped []byte) (*DataKey, error) {
+	raw, err := k.unwrap(record, wrapped)
+	if err != nil {
+		return nil, err
+	}
+	return newDataKey(raw)
+}
+
+// Rewrap wraps a record's data key again, under the key that is in use. The
+// data key stays the same, and so does what it seals.
+func (k *Keyring) Rewrap(record string, wrapped []byte) ([]byte, error) {
+	raw, err := k.unwrap(record, wrapped)
+	if err != nil {
+		return nil, err
+	}
+	return k.wrap(record, raw)
 }
 
 func newDataKey(raw []byte) (*DataKey, error) {

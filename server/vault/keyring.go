@@ -6,14 +6,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"regexp"
-	"slices"
-	"time"
+	"sync/atomic"
 )
 
 // Purpose says what a key of the Keyring is for. No key serves two purposes.
@@ -38,115 +33,23 @@ func purposes() []Purpose {
 	return []Purpose{AtRest, Idempotency, Receipt, Lookup, Pepper, Digest, Signing, Session, LogSigning, Challenge}
 }
 
-const (
-	keyringVersion = 1
-	keyBytes       = 32
-)
-
-var keyIDPattern = regexp.MustCompile(`^[0-9a-f]{8}$`)
-
 // ErrNoKey means that a keyring has no key of that id: it was removed too soon.
 var ErrNoKey = errors.New("vault: no such key in the keyring")
 
-type keyFile struct {
-	Version int                    `json:"v"`
-	Keys    map[Purpose][]keyEntry `json:"keys"` // newest first
-}
-
-type keyEntry struct {
-	ID      string    `json:"id"`
-	Created time.Time `json:"created"`
-	Key     []byte    `json:"key"`
-}
-
-// Keyring holds the server's own keys by purpose and id. It is read-only and
-// safe for use by several goroutines. It opens no identity.
+// Keyring holds the server's own keys by purpose and id. It is safe for use by
+// several goroutines, and may be replaced as a whole while it is used. It opens
+// no identity.
 type Keyring struct {
 	secret
-	keys hidden[map[Purpose][]keyEntry]
+	held *atomic.Pointer[hidden[map[Purpose][]keyEntry]]
 }
 
-// GenerateKeyring returns the file of a new keyring with one key for each
-// purpose. It is to be written with mode 0600 and kept apart from the database.
-func GenerateKeyring(random io.Reader, now time.Time) ([]byte, error) {
-	f := keyFile{Version: keyringVersion}
-	return f.complete(random, now)
-}
+// keys are the keys by purpose: the one new things are made with first, those
+// that only open last.
+func (k *Keyring) keys() map[Purpose][]keyEntry { return (*k.held.Load())() }
 
-// CompleteKeyring returns the keyring file with a key for each purpose that it
-// has none for, as one of an older version may lack; a file that lacks nothing
-// is returned as it is.
-func CompleteKeyring(file []byte, random io.Reader, now time.Time) ([]byte, error) {
-	f, err := decodeKeyFile(file)
-	if err != nil {
-		return nil, err
-	}
-	if f.check() == nil {
-		return file, nil
-	}
-	whole, err := f.complete(random, now)
-	if err != nil {
-		return nil, err
-	}
-	return whole, f.check()
-}
-
-func (f *keyFile) complete(random io.Reader, now time.Time) ([]byte, error) {
-	if f.Keys == nil {
-		f.Keys = map[Purpose][]keyEntry{}
-	}
-	for _, p := range purposes() {
-		if len(f.Keys[p]) > 0 {
-			continue
-		}
-		if err := f.add(p, random, now); err != nil {
-			return nil, err
-		}
-	}
-	return json.MarshalIndent(f, "", "  ")
-}
-
-// Rotate returns the keyring file with a new key of a purpose in front. The
-// older keys stay, for whatever was made under them.
-func Rotate(file []byte, p Purpose, random io.Reader, now time.Time) ([]byte, error) {
-	if !slices.Contains(purposes(), p) {
-		return nil, errors.New("vault: no such purpose")
-	}
-	f, err := readKeyFile(file)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.add(p, random, now); err != nil {
-		return nil, err
-	}
-	return json.MarshalIndent(f, "", "  ")
-}
-
-func (f *keyFile) add(p Purpose, random io.Reader, now time.Time) error {
-	fresh := make([]byte, 4+keyBytes)
-	if _, err := io.ReadFull(random, fresh); err != nil {
-		return fmt.Errorf("vault: new key: %w", err)
-	}
-	e := keyEntry{ID: hex.EncodeToString(fresh[:4]), Created: now.UTC().Truncate(time.Second), Key: fresh[4:]}
-	f.Keys[p] = append([]keyEntry{e}, f.Keys[p]...)
-	return nil
-}
-
-// Load reads the keyring file at path, which only its owner may be able to read.
-func Load(path string) (*Keyring, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("vault: keyring: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, errors.New("vault: the keyring file is open to others than its owner: chmod 600")
-	}
-	file, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("vault: keyring: %w", err)
-	}
-	return Parse(file)
-}
+// Replace makes the keyring hold another one's keys, for whoever uses it.
+func (k *Keyring) Replace(by *Keyring) { k.held.Store(by.held.Load()) }
 
 // Parse reads a keyring file. The error lists every mistake and holds no key.
 func Parse(file []byte) (*Keyring, error) {
@@ -154,64 +57,20 @@ func Parse(file []byte) (*Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Keyring{keys: hide(f.Keys)}, nil
-}
-
-func readKeyFile(file []byte) (keyFile, error) {
-	f, err := decodeKeyFile(file)
-	if err != nil {
-		return keyFile{}, err
-	}
-	if err := f.check(); err != nil {
-		return keyFile{}, err
-	}
-	return f, nil
-}
-
-func decodeKeyFile(file []byte) (keyFile, error) {
-	var f keyFile
-	d := json.NewDecoder(bytes.NewReader(file))
-	d.DisallowUnknownFields()
-	if d.Decode(&f) != nil || f.Version != keyringVersion { // the decoder's text may quote the file
-		return keyFile{}, fmt.Errorf("vault: the keyring is not a JSON keyring file of version %d", keyringVersion)
-	}
-	return f, nil
-}
-
-func (f *keyFile) check() error {
-	var errs []error
-	mistake := func(p Purpose, text string) { errs = append(errs, fmt.Errorf("vault: keyring: %s: %s", p, text)) }
-	for p := range f.Keys {
-		if !slices.Contains(purposes(), p) {
-			errs = append(errs, errors.New("vault: keyring: an unknown purpose"))
+	keys := map[Purpose][]keyEntry{}
+	for p, all := range f.Keys {
+		for _, waiting := range []bool{false, true} {
+			for _, e := range all {
+				if e.Waiting == waiting {
+					keys[p] = append(keys[p], e)
+				}
+			}
 		}
 	}
-	used := map[string]bool{}
-	for _, p := range purposes() {
-		if len(f.Keys[p]) == 0 {
-			mistake(p, "no key: run server keys init on the file")
-		}
-		ids := map[string]bool{}
-		for i, e := range f.Keys[p] {
-			if !keyIDPattern.MatchString(e.ID) {
-				mistake(p, "an id is not 8 lower-case hex digits")
-			}
-			if ids[e.ID] {
-				mistake(p, "an id occurs twice")
-			}
-			if len(e.Key) != keyBytes {
-				mistake(p, "a key is not 32 bytes long")
-			}
-			if used[string(e.Key)] {
-				mistake(p, "a key occurs twice")
-			}
-			if i > 0 && e.Created.After(f.Keys[p][i-1].Created) {
-				mistake(p, "the newest key is not first")
-			}
-			ids[e.ID], used[string(e.Key)] = true, true
-		}
-	}
-	return errors.Join(errs...)
+	held := hide(keys)
+	k := &Keyring{held: new(atomic.Pointer[hidden[map[Purpose][]keyEntry]])}
+	k.held.Store(&held)
+	return k, nil
 }
 
 // NewestID returns the id of the key that new things of a purpose are made

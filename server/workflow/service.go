@@ -60,6 +60,9 @@ type Deps struct {
 	Leads     Records[casefile.Lead]
 	Envelopes Envelopes
 	Messages  Messages
+
+	WrappedKeys WrappedKeys
+
 	Pending   Pending
 	Directory Directory
 	Accounts  Accounts

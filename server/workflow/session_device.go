@@ -17,10 +17,9 @@ func (s *Service) PutDevice(ctx context.Context, actor casefile.Actor, token str
 	return id, s.Accounts.PutDevice(ctx, Device{ID: id, Tenant: actor.Tenant, Person: actor.Person, Token: sealed, At: s.now()})
 }
 
-const (
-	deviceKey  = "device" // what data keys of device tokens are wrapped for
-	wrappedLen = 32 + 28  // bytes of a wrapped key, which stands before the sealed token
-)
+// deviceKey is what data keys of device tokens are wrapped for. The wrapped key
+// stands before the sealed token.
+const deviceKey = "device"
 
 func (s *Service) sealToken(token string) ([]byte, error) {
 	key, wrapped, err := s.Keyring.NewDataKey(deviceKey, s.Random)
@@ -33,14 +32,14 @@ func (s *Service) sealToken(token string) ([]byte, error) {
 
 // OpenToken returns the device token that PutDevice sealed.
 func OpenToken(keyring *vault.Keyring, sealed []byte) (string, error) {
-	if len(sealed) < wrappedLen {
+	if len(sealed) < vault.WrappedLen {
 		return "", vault.ErrNotOpened
 	}
-	key, err := keyring.OpenDataKey(deviceKey, sealed[:wrappedLen])
+	key, err := keyring.OpenDataKey(deviceKey, sealed[:vault.WrappedLen])
 	if err != nil {
 		return "", err
 	}
-	token, err := key.Open(sealed[wrappedLen:], vault.AD(deviceKey, "", "token"))
+	token, err := key.Open(sealed[vault.WrappedLen:], vault.AD(deviceKey, "", "token"))
 	return string(token), err
 }
 

@@ -1,0 +1,190 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gridwatch/media"
+	"gridwatch/server/vault"
+)
+
+// WrappedKey is a wrapped data key where it lies in a document.
+type WrappedKey struct {
+	Collection string
+	Document   string // its id
+	Path       string // of the field, such as result.key or evidence.3.key
+	Value      []byte // of the whole field, which begins with the wrapped key
+	// Owners are the ids that stand around it, the innermost first: of the item
+	// of a list, of its objects, of the document.
+	Owners []string
+}
+
+// WrappedKeys finds wrapped data keys wherever they lie: by their mark, not by
+// a list of fields that would have to be kept.
+type WrappedKeys interface {
+	// Collections lists all there are, in order.
+	Collections(ctx context.Context) ([]string, error)
+	// Page reads the wrapped keys of the next documents of a collection, and
+	// where to go on; "" at the end.
+	Page(ctx context.Context, collection, after string, limit int) ([]WrappedKey, string, error)
+	// Replace puts another value in the place of one, unless it changed
+	// meanwhile: then it returns false.
+	Replace(ctx context.Context, k WrappedKey, by []byte) (bool, error)
+	// Rewrap returns how far the wrapping under a key has come; the zero Rewrap
+	// if it has not begun.
+	Rewrap(ctx context.Context, key string) (Rewrap, error)
+	PutRewrap(ctx context.Context, r Rewrap) error
+}
+
+// Rewrap is how far the wrapping of all data keys under a new key has come.
+type Rewrap struct {
+	Key        string `bson:"_id"`        // id of the new key
+	Pass       int    `bson:"pass"`       // from 1; one that finds nothing is the last
+	Collection string `bson:"collection"` // under way
+	After      string `bson:"after"`      // position in it
+	Changed    int    `bson:"changed"`    // keys in this pass
+	Total      int    `bson:"total"`      // keys in all passes
+	Done       bool   `bson:"done"`
+}
+
+// rewrapPage is how many documents are read in one go.
+const rewrapPage = 200
+
+// owners lists for whom a wrapped key may have been wrapped. It is the one list
+// of the names that data keys are wrapped for.
+func owners(k WrappedKey) []string {
+	switch k.Collection {
+	case "account":
+		return []string{factorKey(&Account{ID: k.Document})}
+	case "device":
+		return []string{deviceKey}
+	}
+	var all []string
+	for _, id := range k.Owners {
+		all = append(all, id)
+		if at, ok := media.PlaceOf(id); ok {
+			all = append(all, at.Item, at.Record)
+		}
+	}
+	return all
+}
+
+// rewrapped returns the value of a field whose data key is wrapped under the
+// key in use.
+func (s *Service) rewrapped(k WrappedKey) ([]byte, error) {
+	wrapped, rest := k.Value[:vault.WrappedLen], k.Value[vault.WrappedLen:]
+	for _, owner := range owners(k) {
+		fresh, err := s.Keyring.Rewrap(owner, wrapped)
+		if err == nil {
+			return append(fresh, rest...), nil
+		}
+		if errors.Is(err, vault.ErrNoKey) {
+			return nil, err
+		}
+	}
+	return nil, vault.ErrNotOpened
+}
+
+// RewrapAll wraps every data key under the key in use. It goes on where an
+// earlier run was ended, may run while servers work and any number of times,
+// and tells after every page how far it is. A command that began before may
+// write an old wrapped form back, so passes go on until one finds nothing.
+func (s *Service) RewrapAll(ctx context.Context, tell func(Rewrap) error) error {
+	at, err := s.WrappedKeys.Rewrap(ctx, s.Keyring.NewestID(vault.AtRest))
+	if err != nil {
+		return err
+	}
+	if at.Key == "" || at.Done {
+		at = Rewrap{Key: s.Keyring.NewestID(vault.AtRest), Pass: at.Pass + 1, Total: at.Total}
+		if err := s.WrappedKeys.PutRewrap(ctx, at); err != nil {
+			return err
+		}
+	}
+	for !at.Done {
+		if err := s.rewrapPass(ctx, &at, tell); err != nil {
+			return err
+		}
+		if at.Done = at.Changed == 0; !at.Done {
+			at = Rewrap{Key: at.Key, Pass: at.Pass + 1, Total: at.Total}
+		}
+		if err := errors.Join(s.WrappedKeys.PutRewrap(ctx, at), tell(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) rewrapPass(ctx context.Context, at *Rewrap, tell func(Rewrap) error) error {
+	collections, err := s.WrappedKeys.Collections(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range collections {
+		if c < at.Collection {
+			continue
+		}
+		if c > at.Collection {
+			at.Collection, at.After = c, ""
+		}
+		for more := true; more; more = at.After != "" {
+			keys, next, err := s.WrappedKeys.Page(ctx, c, at.After, rewrapPage)
+			if err != nil {
+				return err
+			}
+			if err := s.rewrapKeys(ctx, at, keys); err != nil {
+				return err
+			}
+			at.After = next
+			if len(keys) == 0 {
+				continue
+			}
+			if err := errors.Join(s.WrappedKeys.PutRewrap(ctx, *at), tell(*at)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) rewrapKeys(ctx context.Context, at *Rewrap, keys []WrappedKey) error {
+	for _, k := range keys {
+		if id, _ := vault.WrappedUnder(k.Value); id == at.Key {
+			continue
+		}
+		fresh, err := s.rewrapped(k)
+		if err != nil {
+			return fmt.Errorf("the data key in %s, %s, cannot be wrapped again: %w", k.Collection, k.Path, err)
+		}
+		if _, err := s.WrappedKeys.Replace(ctx, k, fresh); err != nil {
+			return err
+		}
+		// One that was changed meanwhile is for the next pass.
+		at.Changed, at.Total = at.Changed+1, at.Total+1
+	}
+	return nil
+}
+
+// KeysInUse counts the wrapped data keys by the id of the key they are wrapped
+// under, wherever in the database they lie.
+func (s *Service) KeysInUse(ctx context.Context) (map[string]int, error) {
+	collections, err := s.WrappedKeys.Collections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	used := map[string]int{}
+	for _, c := range collections {
+		after := ""
+		for more := true; more; more = after != "" {
+			var keys []WrappedKey
+			if keys, after, err = s.WrappedKeys.Page(ctx, c, after, rewrapPage); err != nil {
+				return nil, err
+			}
+			for _, k := range keys {
+				id, _ := vault.WrappedUnder(k.Value)
+				used[id]++
+			}
+		}
+	}
+	return used, nil
+}
