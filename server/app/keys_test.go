@@ -22,18 +22,6 @@ import (
 	"gridwatch/server/vault"
 )
 
-// setting is the value of one of the world's settings.
-func (w *world) setting(t *testing.T, name string) string {
-	t.Helper()
-	for _, s := range w.settings {
-		if value, ok := strings.CutPrefix(s, name+"="); ok {
-			return value
-		}
-	}
-	t.Fatalf("%s is not set", name)
-	return ""
-}
-
 // at runs a command of the program as of a time.
 func (w *world) at(t *testing.T, now time.Time, args ...string) (string, error) {
 	t.Helper()
@@ -167,7 +155,7 @@ func TestEveryPurposeRotates(t *testing.T) {
 			}
 		}
 	}
-	path := w.setting(t, "GRID_KEYRING")
+	path := w.setting("GRID_KEYRING")
 	file, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
