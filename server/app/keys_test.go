@@ -72,11 +72,13 @@ func TestKeysRotateWhileReportsComeIn(t *testing.T) {
 	var all sync.WaitGroup
 	for _, c := range []apiclient.Client{s.anyone(), second.anyone()} {
 		all.Go(func() {
+			pace := time.NewTicker(200 * time.Millisecond)
+			defer pace.Stop()
 			for {
 				select {
 				case <-s.killed:
 					return
-				default:
+				case <-pace.C:
 					s.takes(t, c)
 				}
 			}

@@ -43,6 +43,7 @@ func (w wrappedKeys) Page(ctx context.Context, collection, after string, limit i
 		}
 		for _, k := range found {
 			k.Collection, k.Document = collection, last
+			k.Tenant, _ = doc.Lookup("tenant").StringValueOK()
 			keys = append(keys, k)
 		}
 	}
@@ -59,7 +60,7 @@ func within(doc bson.Raw, path string, around []string) ([]workflow.WrappedKey, 
 		return nil, err
 	}
 	own := slices.Clone(around)
-	for _, name := range []string{"_id", "id", "object"} {
+	for _, name := range []string{"envelope", "_id", "id"} {
 		if v, ok := doc.Lookup(name).StringValueOK(); ok {
 			own = append([]string{v}, own...)
 		}

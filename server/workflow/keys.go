@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gridwatch/media"
 	"gridwatch/server/vault"
@@ -15,8 +16,9 @@ type WrappedKey struct {
 	Document   string // its id
 	Path       string // of the field, such as result.key or evidence.3.key
 	Value      []byte // of the whole field, which begins with the wrapped key
+	Tenant     string // of the document, "" if it has none
 	// Owners are the ids that stand around it, the innermost first: of the item
-	// of a list, of its objects, of the document.
+	// of a list, of the document, of its envelope.
 	Owners []string
 }
 
@@ -60,11 +62,11 @@ func owners(k WrappedKey) []string {
 	case "device":
 		return []string{deviceKey}
 	}
-	var all []string
-	for _, id := range k.Owners {
-		all = append(all, id)
-		if at, ok := media.PlaceOf(id); ok {
-			all = append(all, at.Item, at.Record)
+	all := slices.Clone(k.Owners)
+	for _, item := range k.Owners {
+		for _, record := range k.Owners {
+			at := media.Place{Tenant: k.Tenant, Record: record, Item: item}
+			all = append(all, keyPlace(at), copyPlace(at))
 		}
 	}
 	return all
