@@ -30,6 +30,7 @@ import (
 // Kinds of canary, by who may see them.
 const (
 	identity canarytest.Kind = "identity" // nobody but the two rings together
+	contact  canarytest.Kind = "contact"  // nobody but an officer of ring A
 	words    canarytest.Kind = "words"    // what a sender wrote: the desk
 	capture  canarytest.Kind = "capture"  // what a picture tells of its maker: the desk
 	digest   canarytest.Kind = "digest"   // of a picture: the desk, and the sender as a receipt for it

@@ -171,10 +171,10 @@ func newMarked(t *testing.T, rings *vault.Rings, long bool) *marked {
 		PayeeName: m.mark(identity, "payee", chinese()), PayeeBank: m.mark(identity, "bank", chinese()),
 		PayeeAccount: m.mark(identity, "account", rand.Text()),
 	}
-	contact := vault.Contact{Kind: "phone", Value: m.mark(identity, "phone", rand.Text())}
+	reach := vault.Contact{Kind: "phone", Value: m.mark(contact, "phone", rand.Text())}
 	m.form = new(apiclient.Form)
 	if rings == nil {
-		m.body["contact"] = map[string]any{"kind": contact.Kind, "value": contact.Value}
+		m.body["contact"] = map[string]any{"kind": reach.Kind, "value": reach.Value}
 		m.body["identity"] = map[string]any{
 			"name": id.Name, "idNumber": id.IDNumber, "employer": id.Employer, "relation": id.Relation,
 			"payeeName": id.PayeeName, "payeeBank": id.PayeeBank, "payeeAccount": id.PayeeAccount,
@@ -182,12 +182,12 @@ func newMarked(t *testing.T, rings *vault.Rings, long bool) *marked {
 		m.form.JSON("report", m.text(t))
 	} else {
 		id.Binding = newParcel(t).key
-		contact.Binding = id.Binding
+		reach.Binding = id.Binding
 		first, err := vault.SealIdentity(*rings, id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := vault.SealContact(*rings, contact)
+		second, err := vault.SealContact(*rings, reach)
 		if err != nil {
 			t.Fatal(err)
 		}

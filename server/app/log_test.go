@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.mongodb.org/mongo-driver/bson"
 	"golang.org/x/mod/sumdb/note"
 
 	"gridwatch/mobileapi/wire"
@@ -188,6 +189,79 @@ func TestProofsBehindTheReceipt(t *testing.T) {
 		if out, err := w.command(t, "", args...); err == nil || !strings.Contains(out, "has another root than the log: changed or forked since") {
 			t.Errorf("%s: a forked log was not named: %s, %v", name, out, err)
 		}
+	}
+}
+
+// TestLogVerifyNamesWhatWasDone changes the log in the database, as whoever
+// administers it could, and wants the command to name what is wrong, with an
+// exit that is no success.
+func TestLogVerifyNamesWhatWasDone(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.tomorrow(t, 1)
+	w.tomorrow(t, 2)
+	kept, err := w.store.Audit.Latest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkpoint := save(t, "kept", []byte(kept.Note))
+	if out, err := w.command(t, "", "log", "verify", "--checkpoint", checkpoint); err != nil {
+		t.Fatal(out, err)
+	}
+	db := w.driver(t)
+	var leaf, tile struct {
+		ID     string `bson:"_id"`
+		Index  int64  `bson:"index"`
+		Data   []byte `bson:"data"`
+		Hashes []byte `bson:"hashes"`
+	}
+	if err := db.Collection("leaf").FindOne(t.Context(), bson.M{"index": 1}).Decode(&leaf); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Collection("tile").FindOne(t.Context(), bson.M{"_id": "0/0"}).Decode(&tile); err != nil {
+		t.Fatal(err)
+	}
+	set := func(collection, id string, fields bson.M) {
+		t.Helper()
+		if _, err := db.Collection(collection).UpdateOne(t.Context(), bson.M{"_id": id}, bson.M{"$set": fields}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flip := func(b []byte) []byte {
+		b = bytes.Clone(b)
+		b[0] ^= 1
+		return b
+	}
+	for name, tt := range map[string]struct {
+		do, undo func()
+		says     string
+	}{
+		"a flipped byte of a leaf": {
+			func() { set("leaf", leaf.ID, bson.M{"data": flip(leaf.Data)}) }, func() { set("leaf", leaf.ID, bson.M{"data": leaf.Data}) },
+			"leaf 1 (" + leaf.ID + ")",
+		},
+		"a flipped byte of a tile": {
+			func() { set("tile", "0/0", bson.M{"hashes": flip(tile.Hashes)}) }, func() { set("tile", "0/0", bson.M{"hashes": tile.Hashes}) },
+			"tile 0/0",
+		},
+		"a removed leaf": {
+			func() { set("leaf", leaf.ID, bson.M{"index": -5}) }, func() { set("leaf", leaf.ID, bson.M{"index": leaf.Index}) },
+			"leaf 1 is gone",
+		},
+	} {
+		tt.do()
+		if out, err := w.command(t, "", "log", "verify"); err == nil || !strings.Contains(out, tt.says) {
+			t.Errorf("%s: got %s, %v, want it to name %s", name, out, err, tt.says)
+		}
+		tt.undo()
+	}
+	_, signer := w.logKey(t)
+	forked := save(t, "forked", resigned(t, kept.Note, "A", "B", signer))
+	if out, err := w.command(t, "", "log", "verify", "--checkpoint", forked); err == nil || !strings.Contains(out, "has another root than the log: changed or forked since") {
+		t.Errorf("a forked tree: got %s, %v", out, err)
+	}
+	if out, err := w.command(t, "", "log", "verify", "--checkpoint", checkpoint); err != nil {
+		t.Errorf("put right again: %s, %v", out, err)
 	}
 }
 

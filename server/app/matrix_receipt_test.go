@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"gridwatch/server/app/apiclient"
@@ -30,14 +32,42 @@ func (m *matrix) receipts(t *testing.T) {
 		}
 		holder := of.anyone()
 		holder.Token = session.Token
+		stranger := *of
+		stranger.receipt = holder
+		m.stranger(t, &stranger)
 		a, err = holder.Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: "/v1/receipt"}, nil)
-		if err != nil || !within(a.Body, made.Number) || within(a.Body, m.own.number) {
+		if err != nil || !within(a.Body, made.Number) {
 			t.Errorf("got %s, %v, want the receipt of %s", a.Body, err, made.Number)
 		}
-		of.scan(t, m.opposite(of), casefile.ReceiptHolder, "GET /v1/receipt", a)
 		a, _ = holder.Do(t.Context(), apiclient.Call{Method: http.MethodPost, Path: "/v1/receipt/award/claim", Key: freshKey()}, nil)
 		if said(a) != m.absent {
 			t.Errorf("an award that is not there: got %s", said(a))
 		}
+	}
+}
+
+// stranger tries every route behind a receipt with the ids of the case: what
+// names a record is answered as an absent one is, and what is read holds
+// nothing of the case.
+func (m *matrix) stranger(t *testing.T, of *filedCase) {
+	t.Helper()
+	tried := 0
+	for _, r := range m.own.routes() {
+		if !slices.Contains(casefile.RolesFor(r.Action), casefile.ReceiptHolder) || r.Method != http.MethodGet && !strings.Contains(r.Path, ":") {
+			continue
+		}
+		tried++
+		a := m.send(t, of, r, m.own.ids, casefile.ReceiptHolder, "")
+		if strings.Contains(r.Path, ":") && said(a) != m.absent {
+			t.Errorf("%s behind another's receipt: got %s", pattern(r), said(a))
+		}
+		for kind, id := range m.own.ids {
+			if within(a.Body, id) {
+				t.Errorf("%s behind another's receipt shows the %s", pattern(r), kind)
+			}
+		}
+	}
+	if tried < 5 {
+		t.Errorf("got %d routes behind a receipt", tried)
 	}
 }

@@ -34,7 +34,6 @@ type bench struct {
 	t       *testing.T
 	s       *workflow.Service
 	store   *mongostore.Store
-	keyring []byte // its file
 	now     time.Time
 	custody storetest.Custody
 	code    string
@@ -45,10 +44,9 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, store: storetest.Open(t), now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), custody: storetest.NewCustody(t, "county")}
-	var err error
-	b.keyring, err = vault.GenerateKeyring(rand.Reader, b.now)
+	file, err := vault.GenerateKeyring(rand.Reader, b.now)
 	b.ok(err)
-	keyring, err := vault.Parse(b.keyring)
+	keyring, err := vault.Parse(file)
 	b.ok(err)
 	clock := func() time.Time { return b.now }
 	b.s = workflow.New(workflow.Deps{

@@ -1,7 +1,6 @@
 package workflow_test
 
 import (
-	"bytes"
 	"crypto/rand"
 	"testing"
 	"time"
@@ -219,53 +218,15 @@ func TestOpeningOfASwappedEnvelope(t *testing.T) {
 	}
 }
 
-// Who steals the database, the keyring and a list of all that an attacker would
-// try gets the words of open cases, and no identity.
-func TestStolenDatabaseAndKeyring(t *testing.T) {
+// What the server relays from ring B to ring A is sealed to a key that lives
+// for one request: no long-term key of either ring opens it.
+func TestRelayedLayerIsUnreadable(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.ask().bringKey().peel()
-	var dump bytes.Buffer
-	b.ok(b.store.Dump(t.Context(), &dump))
-	for _, secret := range []string{canary, "AGE-SECRET-KEY"} {
-		if bytes.Contains(dump.Bytes(), []byte(secret)) || bytes.Contains(b.keyring, []byte(secret)) {
-			t.Errorf("%q lies in clear", secret)
-		}
-	}
-	keyring, err := vault.Parse(b.keyring)
-	b.ok(err)
-	r, err := b.store.Reports.Get(t.Context(), "county", b.report)
-	b.ok(err)
-	e, err := b.store.Envelopes.Get(t.Context(), "county", r.Envelope)
-	b.ok(err)
-	key, err := keyring.OpenDataKey(r.Envelope, e.Key)
-	b.ok(err)
-	body, err := key.Open(r.Sealed, vault.AD("report", r.ID, "body"))
-	if err != nil || !bytes.Contains(body, []byte("narrative")) || bytes.Contains(body, []byte(canary)) {
-		t.Errorf("got %s, %v, want the narrative and no name", body, err)
-	}
-	for _, field := range []string{"body", "identity", "contact", "refusal"} {
-		for _, sealed := range [][]byte{e.Identity, e.Contact} {
-			if _, err := key.Open(sealed, vault.AD("report", r.ID, field)); err == nil {
-				t.Error("the report's key opens an envelope")
-			}
-		}
-	}
-	// All that is stored for the rings, tried with a key of the thief's own.
-	thief, err := vault.NewOfficerKey(vault.RingB, "thief", rand.Reader)
-	b.ok(err)
-	for _, ring := range []vault.Ring{vault.RingA, vault.RingB} {
-		rec, err := b.store.Rings.Get(t.Context(), "county", workflow.RingID("county", ring))
-		b.ok(err)
-		for _, o := range rec.Officers {
-			if _, err := thief.Unwrap(1, o.Shares[0].Wrapped, rec.Versions[0].Recipient); err == nil {
-				t.Error("a thief's key opens a share")
-			}
-		}
-	}
 	o, err := b.store.Openings.List(t.Context(), workflow.Query{Tenant: "county", Limit: 1})
 	b.ok(err)
-	for _, by := range []*vault.OfficerKey{thief, b.custody.Officers[vault.RingA], b.custody.Officers[vault.RingB]} {
+	for _, by := range []*vault.OfficerKey{b.custody.Officers[vault.RingA], b.custody.Officers[vault.RingB]} {
 		if _, err := by.Unwrap(1, o[0].Wrapped, b.custody.Held[vault.RingA][0].Recipient()); err == nil {
 			t.Error("a long-term key opens what the server relays")
 		}
