@@ -4,10 +4,13 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/server ./server \
+RUN CGO_ENABLED=0 go build -tags nodynamic -trimpath -ldflags='-s -w' -o /out/server ./server \
  && mkdir -p /out/var/lib/gridwatch /out/tmp
 
-FROM scratch
+FROM debian:12-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ffmpeg bubblewrap poppler-utils \
+ && rm -rf /var/lib/apt/lists/*
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /
 COPY --from=build --chown=65532:65532 /out/ /

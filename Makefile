@@ -6,6 +6,9 @@ SHELL       := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS   += --no-print-directory
 
+# HEIC is read by the decoder that is built in, never by a library of the system.
+export GOFLAGS := $(GOFLAGS) -tags=nodynamic
+
 CACHE      := $(or $(GRID_STACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gridwatch/stack)
 LINT       := $(CACHE)/golangci-lint-v2.15.0
 GOTESTSUM  := $(CACHE)/gotestsum-v1.13.0
@@ -13,7 +16,7 @@ PROCESSES  ?= 2
 PACKAGES   ?= ./...
 
 # Debian packages that tests need, each with a program it brings.
-DEBIAN := chromium:chromium nodejs:node npm:npm
+DEBIAN := chromium:chromium nodejs:node npm:npm ffmpeg:ffmpeg bubblewrap:bwrap poppler-utils:pdftoppm libimage-exiftool-perl:exiftool
 
 # A folder with a lock file has its node_modules, as new as the lock.
 LOCKS  := $(shell find . -name package-lock.json -not -path '*/node_modules/*' -not -path './.stack/*')

@@ -40,13 +40,18 @@ type Position struct {
 	Accuracy float64 `json:"accuracy,omitzero"` // metres, 0 if not given
 }
 
+// formats are how to read the facts of a media type.
+var formats = map[string]imagemeta.ImageFormat{
+	"image/jpeg": imagemeta.JPEG, "image/png": imagemeta.PNG, "image/webp": imagemeta.WebP, "image/heic": imagemeta.HEIF,
+}
+
 // Read returns the facts in the first bytes of a picture of the media type
-// image/jpeg or image/png. Damaged or hostile metadata gives the facts before
+// image/jpeg, image/png, image/webp or image/heic, none of any other. Damaged or hostile metadata gives the facts before
 // the damage; imagemeta turns its own panics into errors.
 func Read(head []byte, mediaType string) Facts {
-	format := imagemeta.JPEG
-	if mediaType == "image/png" {
-		format = imagemeta.PNG
+	format, ok := formats[mediaType]
+	if !ok {
+		return Facts{}
 	}
 	tags := exif{}
 	// The error only says that reading ended early.

@@ -48,18 +48,15 @@ func each(t *testing.T, do func(t *testing.T, s *sandbox.Sandbox)) {
 	}
 }
 
-// scratch is a folder that the user of jobs reaches; t.TempDir is root's.
+// scratch is a folder that the user of jobs reaches; those of a test are root's.
 func scratch(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "sandbox-test-")
+	dir, err := os.MkdirTemp("/dev/shm", "sandbox-test-") //nolint:usetesting // see above
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil {
-		tb.Fatal(err)
-	}
-	if err := sandbox.Own(dir); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o711), sandbox.Own(dir)); err != nil {
 		tb.Fatal(err)
 	}
 	return dir
@@ -86,6 +83,7 @@ func TestProgramSeesNothingElse(t *testing.T) {
 	t.Cleanup(func() { _ = listener.Close() })
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	each(t, func(t *testing.T, s *sandbox.Sandbox) {
+		t.Helper()
 		tests := map[string]struct{ script, want string }{
 			"its folder":       {`pwd`, "/work"},
 			"no network":       {`(exec 5<>/dev/tcp/127.0.0.1/` + port + `) 2>/dev/null && echo connected || echo refused`, "refused"},
@@ -110,6 +108,7 @@ func TestProgramSeesNothingElse(t *testing.T) {
 func TestLimitsEndAProgramWithItsChildren(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *sandbox.Sandbox) {
+		t.Helper()
 		quick := small()
 		quick.Wall, quick.CPU = 3*time.Second, time.Second
 		patient := quick
@@ -160,6 +159,7 @@ func running(tb testing.TB, text string) string {
 func TestContextEndsAProgram(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *sandbox.Sandbox) {
+		t.Helper()
 		dir := scratch(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
@@ -189,6 +189,7 @@ func exists(path string) bool {
 func TestKilledServerTakesItsProgramsWithIt(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *sandbox.Sandbox) {
+		t.Helper()
 		dir := scratch(t)
 		mark := "3" + strconv.Itoa(os.Getpid()) + map[string]string{"bwrap": "1", "unshare": "2"}[s.Isolation()]
 		server := exec.CommandContext(t.Context(), "/proc/self/exe", "die", s.Isolation()+":"+dir+":"+mark)
@@ -227,8 +228,9 @@ func die(what string) {
 func TestSelf(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *sandbox.Sandbox) {
+		t.Helper()
 		l := small()
-		l.Memory, l.Processes = 1<<30, 64
+		l.Memory, l.Processes = 1<<50, 64 // the race detector reserves terabytes
 		out, err := s.Run(t.Context(), sandbox.Job{Dir: scratch(t), Program: sandbox.Self, Args: []string{"say"}, Stdout: 100, Limits: l})
 		if err != nil || string(out) != "self" {
 			t.Errorf("got %q, %v", out, err)

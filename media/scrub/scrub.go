@@ -15,10 +15,11 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
-	"net/http"
 
 	"golang.org/x/image/draw"
+	"golang.org/x/image/webp"
 
+	"gridwatch/media/kind"
 	"gridwatch/media/probe"
 )
 
@@ -67,64 +68,97 @@ func New(cfg Config) *Cleaner {
 	return &Cleaner{cfg: cfg, slots: make(chan struct{}, cmp.Or(cfg.Parallel, DefaultParallel))}
 }
 
-// Clean reads a JPEG or PNG and returns a JPEG of what it shows: upright,
-// scaled down to the longest side allowed, on white where it was transparent,
-// without metadata. It waits while as many pictures as allowed are in work.
-// It returns ErrBroken, ErrTooLarge (bytes or pixels, refused before decoding),
-// or the error of r or ctx.
+// Clean reads a JPEG, PNG or WebP and returns a JPEG of what it shows: upright,
+// in sRGB, scaled down to the longest side allowed, on white where it was
+// transparent, without metadata. It waits while as many pictures as allowed are
+// in work. It returns ErrBroken, ErrTooLarge (bytes or pixels, refused before
+// decoding), or the error of r or ctx.
 func (c *Cleaner) Clean(ctx context.Context, r io.Reader) (Copy, error) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return Copy{}, ctx.Err()
-	}
 	original, err := io.ReadAll(io.LimitReader(r, c.cfg.MaxBytes+1))
 	if err != nil {
 		return Copy{}, fmt.Errorf("read picture: %w", err)
 	}
-	if int64(len(original)) > c.cfg.MaxBytes {
-		return Copy{}, ErrTooLarge
-	}
-	picture, orientation, err := c.decode(original)
+	copies, err := c.Draw(ctx, original, c.cfg.Side)
 	if err != nil {
 		return Copy{}, err
 	}
-	out := upright(shrink(picture, c.cfg.Side), orientation)
-	var buf bytes.Buffer
-	if err := jpeg.Encode(&buf, out, &jpeg.Options{Quality: quality}); err != nil {
-		return Copy{}, fmt.Errorf("encode picture: %w", err)
-	}
-	return Copy{JPEG: buf.Bytes(), Width: out.Rect.Dx(), Height: out.Rect.Dy()}, nil
+	return copies[0], nil
 }
 
-// decode returns the picture and its EXIF orientation.
-func (c *Cleaner) decode(original []byte) (image.Image, int, error) {
-	kind := http.DetectContentType(original)
-	size, decode := jpeg.DecodeConfig, jpeg.Decode
-	switch kind {
-	case "image/jpeg":
-	case "image/png":
-		size, decode = png.DecodeConfig, png.Decode
-	default:
-		return nil, 0, ErrBroken
+// Draw does what Clean does, once for each longest side, the largest first.
+func (c *Cleaner) Draw(ctx context.Context, original []byte, sides ...int) ([]Copy, error) {
+	if int64(len(original)) > c.cfg.MaxBytes {
+		return nil, ErrTooLarge
 	}
-	cfg, err := size(bytes.NewReader(original))
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	picture, kind, err := c.decode(original)
 	if err != nil {
-		return nil, 0, ErrBroken
+		return nil, err
+	}
+	return Paint(picture, probe.Read(original, kind).Orientation, profileIn(original), sides...)
+}
+
+// Paint draws copies of a decoded picture, one for each longest side, the
+// largest first: turned as the EXIF orientation says, and brought to sRGB from
+// the ICC profile, if there is one of RGB that can be read.
+func Paint(picture image.Image, orientation int, profile []byte, sides ...int) ([]Copy, error) {
+	copies := make([]Copy, len(sides))
+	for i, side := range sides {
+		out := shrink(picture, side)
+		if i == 0 {
+			out = upright(toSRGB(out, profile), orientation)
+		}
+		var buf bytes.Buffer
+		if err := jpeg.Encode(&buf, out, &jpeg.Options{Quality: quality}); err != nil {
+			return nil, fmt.Errorf("encode picture: %w", err)
+		}
+		copies[i] = Copy{JPEG: buf.Bytes(), Width: out.Rect.Dx(), Height: out.Rect.Dy()}
+		picture = out
+	}
+	return copies, nil
+}
+
+// readers are how to read the kinds of pictures that this process decodes.
+var readers = map[string]struct {
+	size   func(io.Reader) (image.Config, error)
+	decode func(io.Reader) (image.Image, error)
+}{
+	"image/jpeg": {jpeg.DecodeConfig, jpeg.Decode},
+	"image/png":  {png.DecodeConfig, png.Decode},
+	"image/webp": {webp.DecodeConfig, webp.Decode},
+}
+
+// decode returns the picture and its media type.
+func (c *Cleaner) decode(original []byte) (image.Image, string, error) {
+	found, _ := kind.Detect(original[:min(len(original), kind.Head)])
+	reader, ok := readers[found.Type]
+	if !ok {
+		return nil, "", ErrBroken
+	}
+	cfg, err := reader.size(bytes.NewReader(original))
+	if err != nil {
+		return nil, "", ErrBroken
 	}
 	pixels := int64(cfg.Width) * int64(cfg.Height)
 	if cfg.ColorModel == color.NRGBA64Model || cfg.ColorModel == color.RGBA64Model {
 		pixels *= 2 // 16 bits a channel take twice the memory
 	}
 	if pixels > c.cfg.MaxPixels {
-		return nil, 0, ErrTooLarge
+		return nil, "", ErrTooLarge
 	}
-	picture, err := decode(bytes.NewReader(original))
+	picture, err := reader.decode(bytes.NewReader(original))
 	if err != nil || picture.Bounds().Empty() {
-		return nil, 0, ErrBroken
+		return nil, "", ErrBroken
 	}
-	return picture, probe.Read(original, kind).Orientation, nil
+	if found.Type == "image/webp" {
+		fullRange(picture)
+	}
+	return picture, found.Type, nil
 }
 
 // shrink returns src with its longer side at most side pixels. From far above

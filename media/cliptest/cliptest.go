@@ -1,0 +1,106 @@
+// Package cliptest makes the films, sounds and documents that tests send, with
+// Debian's ffmpeg and exiftool.
+package cliptest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Media returns what ffmpeg writes for the arguments into a file of the
+// extension: cliptest.Media(t, "mp4", "-f", "lavfi", "-i", "testsrc", ...).
+func Media(tb testing.TB, ext string, args ...string) []byte {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "file."+ext)
+	run(tb, "ffmpeg", append(append([]string{"-v", "error", "-nostdin", "-y"}, args...), path)...)
+	return read(tb, path)
+}
+
+// Film returns a film of a test card with a tone, of the container's usual
+// codecs, with the canary as its title and a place.
+func Film(tb testing.TB, ext, canary string, seconds int, more ...string) []byte {
+	tb.Helper()
+	length := fmt.Sprint(seconds)
+	args := []string{
+		"-f", "lavfi", "-t", length, "-i", "testsrc=size=320x240:rate=10", "-f", "lavfi", "-t", length, "-i", "sine=frequency=440",
+		"-shortest", "-pix_fmt", "yuv420p", "-metadata", "title=" + canary, "-metadata", "comment=" + canary,
+		"-metadata", "location=+43.1234+125.5678/",
+	}
+	switch ext {
+	case "webm":
+		args = append(args, "-c:v", "libvpx", "-b:v", "200k", "-deadline", "realtime", "-c:a", "libopus")
+	case "3gp":
+		args = append(args, "-c:v", "h263", "-s", "352x288", "-c:a", "aac", "-ar", "8000", "-ac", "1")
+	default:
+		args = append(args, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
+	}
+	return Media(tb, ext, append(args, more...)...)
+}
+
+// Sound returns a tone.
+func Sound(tb testing.TB, ext, canary string, seconds int) []byte {
+	tb.Helper()
+	args := []string{"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds), "-metadata", "title=" + canary, "-metadata", "artist=" + canary}
+	switch ext {
+	case "m4a", "aac":
+		args = append(args, "-c:a", "aac")
+	case "mp3":
+		args = append(args, "-c:a", "libmp3lame")
+	case "ogg":
+		args = append(args, "-c:a", "libvorbis")
+	}
+	return Media(tb, ext, args...)
+}
+
+// AMR returns a tone of AMR-NB, which Debian's ffmpeg reads and does not write:
+// 20 ms frames of 12.2 kbit/s without content (RFC 4867, 5.1).
+func AMR(seconds int) []byte {
+	frame := append([]byte{7<<3 | 4}, make([]byte, 31)...)
+	return append([]byte("#!AMR\n"), bytes.Repeat(frame, 50*seconds)...)
+}
+
+// Tagged returns a file with the tags that exiftool writes for the arguments.
+func Tagged(tb testing.TB, ext string, file []byte, args ...string) []byte {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "file."+ext)
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	run(tb, "exiftool", append(append([]string{"-q", "-q", "-m", "-overwrite_original"}, args...), path)...)
+	return read(tb, path)
+}
+
+// Tags returns what exiftool -a -G1 finds in a file.
+func Tags(tb testing.TB, file []byte) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "file")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return run(tb, "exiftool", "-a", "-G1", "-s", "-u", "-ee", path)
+}
+
+func run(tb testing.TB, program string, args ...string) string {
+	tb.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(tb.Context(), program, args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		tb.Fatalf("%s: %v (make tools installs it)\n%s", program, err, stderr.String())
+	}
+	return string(out)
+}
+
+func read(tb testing.TB, path string) []byte {
+	tb.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}

@@ -1,0 +1,249 @@
+// Package copies makes the clean copies (derivatives) of evidence: what others
+// than the desk may see or hear.
+//
+// A copy is made anew from what a file shows or says: pictures are drawn, films
+// and sounds are coded again, documents become pictures of their pages. Nothing
+// of a file's metadata goes into them. What pixels show and voices say stays;
+// the voice of a reporter is left out or disguised as the options say.
+//
+// A file is hostile until its copy is made. Pictures of kinds that Go reads
+// are drawn in this process, within a bounded number of bytes and pixels. All
+// others are opened only in a sandbox, one film, and one document or HEIC, at a
+// time. Such a file is in clear in the scratch folder, which lies in memory or
+// on an encrypted disk, and is removed when its copies are made.
+package copies
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"gridwatch/media/kind"
+	"gridwatch/media/sandbox"
+	"gridwatch/media/scrub"
+)
+
+// Use is what a copy is for.
+type Use string
+
+// The uses of copies.
+const (
+	Display   Use = "display"   // a picture, JPEG, at most 2560 pixels long
+	Thumbnail Use = "thumbnail" // a small picture, JPEG, at most 320 pixels long
+	Poster    Use = "poster"    // a picture out of a film, JPEG
+	Film      Use = "video"     // H.264 and AAC in MP4, at most 720 lines
+	Sound     Use = "audio"     // AAC in MP4
+	Pages     Use = "pages"     // PDF of pictures of the pages
+)
+
+// Copy is one clean copy. Its body is read by the function it is given to.
+type Copy struct {
+	Use           Use
+	Type          string // media type
+	Width, Height int    // pixels; zero for sounds and documents
+	Size          int64  // bytes
+	Body          io.Reader
+}
+
+// Voice says what becomes of the voices in a file.
+type Voice string
+
+// The ways with voices. A disguise shifts pitch and formants by a factor that
+// is drawn for each file and kept nowhere. It is weak: speech stays
+// understandable, and who knows the speaker, or guesses the factor, may
+// recognise them.
+const (
+	Mute     Voice = "mute"
+	Disguise Voice = "disguise"
+	Keep     Voice = "keep"
+)
+
+// Limits are what a file may ask for. They are policy, not code: a zero field
+// means its default below.
+type Limits struct {
+	Bytes   int64         // of the file
+	Pixels  int64         // of one picture or frame
+	Length  time.Duration // of a film or sound
+	Streams int
+	Pages   int
+	Wall    time.Duration // that making the copies may take on the clock
+}
+
+// Limits that are left zero.
+const (
+	DefaultBytes   = 4 << 30
+	DefaultPixels  = 50_000_000
+	DefaultLength  = time.Hour
+	DefaultStreams = 16
+	DefaultPages   = 100
+	DefaultWall    = 30 * time.Minute
+)
+
+// Options say how the copies of one file are made.
+type Options struct {
+	Voice  Voice // empty means Mute
+	Limits Limits
+}
+
+// RejectedError says that no copies can be made of a file, ever, and why. The
+// reason is a word for people's eyes and for statistics; it quotes nothing.
+type RejectedError struct{ Reason string }
+
+// Error implements error.
+func (e *RejectedError) Error() string { return "copies: the file is rejected: " + e.Reason }
+
+// Why files are rejected.
+var (
+	ErrType     = &RejectedError{"type"}      // not of a kind that is accepted
+	ErrBroken   = &RejectedError{"broken"}    // cannot be read, or holds nothing to be shown
+	ErrTooLarge = &RejectedError{"too_large"} // more bytes than the limit or the scratch folder
+	ErrPixels   = &RejectedError{"pixels"}
+	ErrLength   = &RejectedError{"duration"}
+	ErrStreams  = &RejectedError{"streams"}
+	ErrPages    = &RejectedError{"pages"}
+	ErrEffort   = &RejectedError{"effort"} // reading it takes more time, memory or space than it may
+	ErrInfected = &RejectedError{"infected"}
+)
+
+// Errors that say nothing of the file: another try may go well.
+var (
+	ErrNoIsolation = errors.New("copies: there is no isolation, so films, sounds, documents and HEIC wait")
+	ErrNoRoom      = errors.New("copies: the scratch folder is full")
+)
+
+// Maker makes copies. It may be used by many goroutines.
+type Maker struct {
+	scratch string
+	box     *sandbox.Sandbox // nil without isolation
+	why     error            // why there is none
+	random  io.Reader
+	photos  *scrub.Cleaner
+	scan    Scanner
+	heicBy  string
+	films   chan struct{} // one film or sound at a time
+	heavy   chan struct{} // one document or HEIC at a time
+}
+
+// Scanner looks for malware. It returns ErrInfected if it found some.
+type Scanner interface {
+	Scan(ctx context.Context, r io.Reader) error
+}
+
+// Config is what a Maker needs.
+type Config struct {
+	Scratch string    // folder for files in clear
+	Random  io.Reader // for the disguise of voices
+	Photos  *scrub.Cleaner
+	Scanner Scanner      // nil for none
+	Ways    sandbox.Ways // isolations to try; nil means all
+	HEIC    string       // program that carries HEICCommand out; empty means this one
+}
+
+// New returns a Maker and removes what an earlier one left in the scratch
+// folder. It refuses a scratch folder that neither lies in memory nor on an
+// encrypted disk. Without isolation or ffmpeg the Maker makes copies of
+// pictures only, and Isolation says so.
+func New(ctx context.Context, cfg Config) (*Maker, error) {
+	if err := safe(cfg.Scratch); err != nil {
+		return nil, err
+	}
+	m := &Maker{
+		scratch: cfg.Scratch, random: cfg.Random, photos: cfg.Photos, scan: cfg.Scanner, heicBy: cfg.HEIC,
+		films: make(chan struct{}, 1), heavy: make(chan struct{}, 1),
+	}
+	if err := m.prepare(); err != nil {
+		return nil, err
+	}
+	ways := cfg.Ways
+	if ways == nil {
+		ways = sandbox.All()
+	}
+	if m.box, m.why = ways.Find(ctx, m.scratch); m.why != nil {
+		return m, ctx.Err()
+	}
+	for _, program := range []string{ffmpeg, ffprobe, pdfinfo, pdftoppm} {
+		if _, err := os.Stat(program); err != nil {
+			m.box, m.why = nil, err
+		}
+	}
+	return m, nil
+}
+
+// Isolation is the name of the isolation in force, or "none".
+func (m *Maker) Isolation() string {
+	if m.box == nil {
+		return "none"
+	}
+	return m.box.Isolation()
+}
+
+// Make makes the copies of the file in r and gives each to keep, which reads
+// its body. It returns a RejectedError, ErrNoIsolation, ErrNoRoom, or the error
+// of r, keep or ctx. A file that is rejected may have had some copies kept.
+func (m *Maker) Make(ctx context.Context, r io.Reader, o Options, keep func(context.Context, Copy) error) error {
+	o.Voice = cmp.Or(o.Voice, Mute)
+	o.Limits = o.Limits.withDefaults()
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Limits.Wall, ErrEffort)
+	defer cancel()
+	err := m.make(ctx, r, o, keep)
+	if errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), ErrEffort) {
+		return ErrEffort
+	}
+	return err
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Bytes = cmp.Or(l.Bytes, DefaultBytes)
+	l.Pixels = cmp.Or(l.Pixels, DefaultPixels)
+	l.Length = cmp.Or(l.Length, DefaultLength)
+	l.Streams = cmp.Or(l.Streams, DefaultStreams)
+	l.Pages = cmp.Or(l.Pages, DefaultPages)
+	l.Wall = cmp.Or(l.Wall, DefaultWall)
+	return l
+}
+
+func (m *Maker) make(ctx context.Context, r io.Reader, o Options, keep func(context.Context, Copy) error) error {
+	in := bufio.NewReaderSize(r, kind.Head)
+	head, err := in.Peek(kind.Head)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read evidence: %w", err)
+	}
+	found, ok := kind.Detect(head)
+	if !ok {
+		return ErrType
+	}
+	if found.Class == kind.Photo && found.Type != "image/heic" {
+		return m.photo(ctx, in, o, keep)
+	}
+	if m.box == nil {
+		return ErrNoIsolation
+	}
+	slot := m.heavy
+	if found.Demuxer != "" {
+		slot = m.films
+	}
+	select {
+	case slot <- struct{}{}:
+		defer func() { <-slot }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	j, err := m.open(ctx, in, o, keep)
+	if err != nil {
+		return err
+	}
+	defer j.close()
+	switch {
+	case found.Type == "image/heic":
+		return j.heic(ctx)
+	case found.Class == kind.Document:
+		return j.document(ctx)
+	default:
+		return j.film(ctx, found.Demuxer)
+	}
+}
