@@ -23,6 +23,7 @@ import (
 	"gridwatch/notify/fcm"
 	"gridwatch/notify/outbox"
 	"gridwatch/schemas/catalog/schemes"
+	"gridwatch/schemas/examples/sealpage"
 	"gridwatch/server/audit"
 	"gridwatch/server/config"
 	"gridwatch/server/console"
@@ -194,8 +195,18 @@ func (a *App) surfaces(ctx context.Context, keyring *vault.Keyring) error {
 		RequestDeadline: a.cfg.RequestDeadline, UploadDeadline: a.cfg.UploadDeadline, Work: gate,
 		Strict: a.cfg.TLSCert != "" || len(a.cfg.TrustedProxies) > 0,
 	})
+	page, err := sealpage.Files()
+	if err != nil {
+		return err
+	}
+	if err := a.server.Page(ReportPage, page); err != nil {
+		return err
+	}
 	return a.server.Mount(ctx, Routes(a.service, tokens)) //nolint:contextcheck // a handler has the context of its request
 }
+
+// ReportPage is where the page lies that seals a report in the browser.
+const ReportPage = "/report/"
 
 // Routes is the one table of all routes.
 func Routes(s *workflow.Service, tokens *web.Tokens) []web.Route {

@@ -31,7 +31,7 @@ var layers = [][]string{
 var libraries = []string{"media", "notify", "schemas"}
 
 // tools are programs and test support that only need to build.
-var tools = []string{"server/canarytest", "server/devstack", "server/grid/demogrids", "server/reward/rewardtest", "server/storetest"}
+var tools = []string{"server/canarytest", "server/devstack", "server/grid/demogrids", "server/reward/rewardtest", "server/storetest", "server/vault/agetest"}
 
 func layerOf(pkg string) int {
 	for i, layer := range layers {

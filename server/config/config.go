@@ -48,7 +48,7 @@ type Config struct {
 	UploadDeadline  time.Duration `env:"GRID_UPLOAD_DEADLINE" envDefault:"10m" meaning:"time an upload or a download may take"`
 	Drain           time.Duration `env:"GRID_DRAIN" envDefault:"20s" meaning:"time given to open requests at the end; longer than the request deadline"`
 
-	ProofOfWork int `env:"GRID_PROOF_OF_WORK" envDefault:"50000" meaning:"most hashes that a public request has to try once half of the room for such requests is taken; 0 never asks"`
+	ProofOfWork int `env:"GRID_PROOF_OF_WORK" envDefault:"30000" meaning:"most hashes that a public request has to try once half of the room for such requests is taken; 0 never asks"`
 
 	LogHour  int    `env:"GRID_LOG_HOUR" envDefault:"4" meaning:"hour of the day, Asia/Shanghai, from which the log's daily checkpoint is made: 0 to 23"`
 	LogAbove string `env:"GRID_LOG_ABOVE" meaning:"verifier key of the level above, which countersigns checkpoints"`

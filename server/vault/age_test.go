@@ -1,44 +1,18 @@
 package vault
 
 import (
-	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-)
 
-// ageCommand installs the age command line of the version in go.mod, in a
-// module of its own: it needs more than the library does.
-func ageCommand(t *testing.T) func(stdin []byte, args ...string) []byte {
-	t.Helper()
-	version, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}}", "filippo.io/age").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	install := exec.CommandContext(t.Context(), "go", "install", "filippo.io/age/cmd/age@"+string(bytes.TrimSpace(version)))
-	install.Env = append(os.Environ(), "GOBIN="+dir)
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("install the age command, which needs the module proxy once: %v\n%s", err, out)
-	}
-	return func(stdin []byte, args ...string) []byte {
-		t.Helper()
-		var out, said bytes.Buffer
-		run := exec.CommandContext(t.Context(), filepath.Join(dir, "age"), args...)
-		run.Stdin, run.Stdout, run.Stderr = bytes.NewReader(stdin), &out, &said
-		if err := run.Run(); err != nil {
-			t.Fatalf("age %v: %v\n%s", args, err, said.String())
-		}
-		return out.Bytes()
-	}
-}
+	"gridwatch/server/vault/agetest"
+)
 
 // The age command opens what we seal, with the keys of the two rings, and we
 // open what it seals: whatever becomes of this program, the envelopes open.
 func TestAgeCommand(t *testing.T) {
 	t.Parallel()
-	age := ageCommand(t)
+	age := agetest.Command(t)
 	a, b := newRing(t, RingA, 1), newRing(t, RingB, 1)
 	dir := t.TempDir()
 	identity := func(k *RingKey) string {

@@ -127,9 +127,6 @@ func New(d Deps) *Server {
 	return s
 }
 
-// App is the Fiber application, for pages that are files and no routes.
-func (s *Server) App() *fiber.App { return s.app }
-
 // Mount adds routes. A route whose action is not in the policy table, whose
 // schema does not exist, or that could not be served safely is an error.
 // Requests live as long as their deadline allows, also when ctx is done: the
@@ -169,6 +166,7 @@ func (s *Server) secure(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
 	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if s.Strict {
 		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
 	}
