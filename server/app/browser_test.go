@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -30,7 +29,7 @@ const intranet = "grid.intranet.test"
 // browser is a headless Chromium that keeps what pages complained of and whom
 // they asked.
 type browser struct {
-	context.Context
+	context.Context //nolint:containedctx // chromedp keeps the browser in it
 
 	mu    sync.Mutex
 	said  []string // console, violations of the content security policy, exceptions
@@ -39,29 +38,22 @@ type browser struct {
 
 // browse starts a browser of its own, with a profile of its own, that ends with
 // the test.
-func browse(t testing.TB) *browser {
-	t.Helper()
+func browse(tb testing.TB) *browser {
+	tb.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Fatal("there is no chromium; make tools installs it")
+		tb.Fatal("there is no chromium; make tools installs it")
 	}
-	// It does not put its profile into the folder of temporary files: that is
-	// searched for what a server leaves there.
-	profile, err := os.MkdirTemp("/var/tmp", "gridwatch-chromium-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(profile) })
-	allocated, end := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WSURLReadTimeout(2*time.Minute),
+	allocated, end := chromedp.NewExecAllocator(tb.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.UserDataDir(tb.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WSURLReadTimeout(2*time.Minute),
 		chromedp.Flag("host-resolver-rules", "MAP "+intranet+" 127.0.0.1"), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("headless", true))...)
-	t.Cleanup(end)
+	tb.Cleanup(end)
 	ctx, leave := chromedp.NewContext(allocated)
-	t.Cleanup(leave)
+	tb.Cleanup(leave)
 	b := &browser{Context: ctx}
 	chromedp.ListenTarget(ctx, b.listen)
 	if err := chromedp.Run(ctx, network.Enable(), log.Enable(), runtime.Enable()); err != nil {
-		t.Fatalf("chromium: %v", err)
+		tb.Fatalf("chromium: %v", err)
 	}
 	return b
 }
@@ -83,14 +75,14 @@ func (b *browser) listen(event any) {
 	}
 }
 
-func (b *browser) run(t testing.TB, actions ...chromedp.Action) {
-	t.Helper()
+func (b *browser) run(tb testing.TB, actions ...chromedp.Action) {
+	tb.Helper()
 	ctx, end := context.WithTimeout(b, 2*time.Minute)
 	defer end()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		t.Fatalf("%v; the page said %q", err, b.said)
+		tb.Fatalf("%v; the page said %q", err, b.said)
 	}
 }
 
@@ -168,10 +160,10 @@ func BenchmarkProofOfWorkInBrowser(b *testing.B) {
 
 // worked is the time in seconds that the processor worked for the page, whatever
 // else the machine does.
-func (b *browser) worked(t testing.TB, first ...chromedp.Action) float64 {
-	t.Helper()
+func (b *browser) worked(tb testing.TB, first ...chromedp.Action) float64 {
+	tb.Helper()
 	took := 0.0
-	b.run(t, append(first, performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks), chromedp.ActionFunc(func(ctx context.Context) error {
+	b.run(tb, append(first, performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks), chromedp.ActionFunc(func(ctx context.Context) error {
 		metrics, err := performance.GetMetrics().Do(ctx)
 		for _, m := range metrics {
 			if m.Name == "TaskDuration" {

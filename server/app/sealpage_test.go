@@ -215,7 +215,7 @@ func unpadded(t *testing.T, padded []byte, into any) {
 func TestPageIsServed(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	get := func(path string) (*http.Response, string) {
+	get := func(path string) (int, http.Header, string) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.base+path, nil)
 		if err != nil {
@@ -230,23 +230,23 @@ func TestPageIsServed(t *testing.T) {
 		if _, err := body.ReadFrom(res.Body); err != nil {
 			t.Fatal(err)
 		}
-		return res, body.String()
+		return res.StatusCode, res.Header, body.String()
 	}
-	res, page := get(app.ReportPage)
-	policy := res.Header.Get("Content-Security-Policy")
-	if res.StatusCode != http.StatusOK || !strings.HasPrefix(policy, "default-src 'none'; script-src 'self';") || strings.Contains(policy, "unsafe") ||
-		res.Header.Get("Cache-Control") != "no-cache" || res.Header.Get("Referrer-Policy") != "no-referrer" || res.Header.Get("Set-Cookie") != "" {
-		t.Errorf("got %d %v", res.StatusCode, res.Header)
+	status, header, page := get(app.ReportPage)
+	policy := header.Get("Content-Security-Policy")
+	if status != http.StatusOK || !strings.HasPrefix(policy, "default-src 'none'; script-src 'self';") || strings.Contains(policy, "unsafe") ||
+		header.Get("Cache-Control") != "no-cache" || header.Get("Referrer-Policy") != "no-referrer" || header.Get("Set-Cookie") != "" {
+		t.Errorf("got %d %v", status, header)
 	}
 	_, rest, _ := strings.Cut(page, `<script src="`)
 	script, _, _ := strings.Cut(rest, `"`)
-	if res, _ := get(app.ReportPage + script); res.StatusCode != http.StatusOK || !strings.Contains(res.Header.Get("Cache-Control"), "immutable") ||
-		!strings.HasPrefix(res.Header.Get("Content-Type"), "text/javascript") || res.Header.Get("X-Content-Type-Options") != "nosniff" {
-		t.Errorf("%s: got %d %v", script, res.StatusCode, res.Header)
+	if status, header, _ := get(app.ReportPage + script); status != http.StatusOK || !strings.Contains(header.Get("Cache-Control"), "immutable") ||
+		!strings.HasPrefix(header.Get("Content-Type"), "text/javascript") || header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%s: got %d %v", script, status, header)
 	}
 	for _, path := range []string{"sealpage.go", "../page.js", "index.html", "dist/index.html"} {
-		if res, _ := get(app.ReportPage + path); res.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: got %d", path, res.StatusCode)
+		if status, _, _ := get(app.ReportPage + path); status != http.StatusNotFound {
+			t.Errorf("%s: got %d", path, status)
 		}
 	}
 }

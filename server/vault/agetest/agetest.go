@@ -20,7 +20,7 @@ func Command(t *testing.T) func(stdin []byte, args ...string) []byte {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	install := exec.CommandContext(t.Context(), "go", "install", "filippo.io/age/cmd/age@"+string(bytes.TrimSpace(version)))
+	install := exec.CommandContext(t.Context(), "go", "install", "filippo.io/age/cmd/age@"+string(bytes.TrimSpace(version))) //nolint:gosec // the version that go.mod names
 	install.Env = append(os.Environ(), "GOBIN="+dir)
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("install the age command, which needs the module proxy once: %v\n%s", err, out)
@@ -28,7 +28,7 @@ func Command(t *testing.T) func(stdin []byte, args ...string) []byte {
 	return func(stdin []byte, args ...string) []byte {
 		t.Helper()
 		var out, said bytes.Buffer
-		run := exec.CommandContext(t.Context(), filepath.Join(dir, "age"), args...)
+		run := exec.CommandContext(t.Context(), filepath.Join(dir, "age"), args...) //nolint:gosec // a test gives them
 		run.Stdin, run.Stdout, run.Stderr = bytes.NewReader(stdin), &out, &said
 		if err := run.Run(); err != nil {
 			t.Fatalf("age %v: %v\n%s", args, err, said.String())
