@@ -92,7 +92,7 @@ func start(t *testing.T) *rig {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	r.service = workflow.New(workflow.Deps{
 		Reports: store.Reports, Tasks: store.Tasks, Visits: store.Visits, Hazards: store.Hazards, Penalties: store.Penalties,
-		Awards: store.Awards, Openings: store.Openings, Leads: store.Leads, Envelopes: store.Envelopes, Messages: store.Messages, Pending: store.Pending,
+		Awards: store.Awards, Openings: store.Openings, Leads: store.Leads, Statistics: store.Statistics, Envelopes: store.Envelopes, Messages: store.Messages, Pending: store.Pending,
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger,
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}),
 		Passkeys: must(workflow.NewPasskeys(origin)), Keyring: keyring, Hasher: hasher, Now: r.clock.now, Random: rand.Reader, Log: log,
@@ -106,7 +106,7 @@ func start(t *testing.T) *rig {
 		Policy: workflow.Policy{
 			DecideDays: 15, ConcludeDays: 60, TaskHours: 72, PayDays: 15, RepeatHours: 72, OpeningHours: 48, MaxItems: 3,
 			SecondFactor: []casefile.Role{casefile.Payer},
-			ServiceDays:  30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6, LeadDays: 15,
+			ServiceDays:  30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6, LeadDays: 15, SuppressUnder: 5, FiguresDays: 30,
 		},
 	}))
 	ring := orb.Ring{{126.5, 44.8}, {126.6, 44.8}, {126.6, 44.9}, {126.5, 44.9}, {126.5, 44.8}}

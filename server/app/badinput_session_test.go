@@ -141,5 +141,14 @@ func badLists(t *testing.T, _ *world) map[string]badRow {
 		rows[path+": cursor is garbage"] = row("cursor="+marker, "page.cursor", "?cursor")
 		rows[path+": cursor of another list"] = row("cursor="+web.Cursor(marker, marker, marker), "page.cursor", "?cursor")
 	}
+	for who, path := range map[string]string{"": "/v1/public/" + demo.Tenant, "desk1": "/v1/office"} {
+		for _, quarter := range []string{marker, "2026-Q5", "2026Q1", "1999-Q1x"} {
+			r := badRow{who: who, method: http.MethodGet, path: path + "/figures?quarter=" + quarter, status: 400, code: "query.value", at: "?quarter"}
+			if who != "" {
+				r.code = "figures.quarter"
+			}
+			rows[path+": quarter "+quarter] = r
+		}
+	}
 	return rows
 }

@@ -69,6 +69,8 @@ func (c *filedCase) samples() map[string]sample {
 		"POST /v1/office/calls":                     {body: fixed(json.RawMessage(anonymousReport))},
 		"GET /v1/office/rechecks":                   {},
 		"GET /v1/office/leads":                      {},
+		"GET /v1/office/figures":                    {},
+		"GET /v1/public/:tenant/figures":            {},
 		"GET /v1/receipt/leads/:id/copy":            {},
 		"POST /v1/receipt/leads/:id/answer":         {body: fixed(doc{"agree": false})},
 		"GET /v1/receipt/proofs":                    {},

@@ -128,6 +128,7 @@ const (
 	VisitFile     Action = "visit.file"
 	VisitList     Action = "visit.list"
 	VisitRead     Action = "visit.read"
+	FiguresRead   Action = "figures.read" // of the office, nothing suppressed
 	LeadRead      Action = "lead.read"
 	LeadDecide    Action = "lead.decide" // ring B
 	HazardWork    Action = "hazard.work"
@@ -188,6 +189,8 @@ var policy = map[Action][]rule{
 	VisitFile: {{ofAssigned, []Role{Enforcer}}},
 	VisitList: {{ofArea, []Role{DeskOfficer, Leader}}},
 	VisitRead: {{ofArea, []Role{DeskOfficer, Leader}}, {ofAssigned, []Role{Enforcer}}},
+
+	FiguresRead: {{ofTenant, []Role{DeskOfficer, Leader}}},
 
 	LeadRead:   {{ofArea, []Role{DeskOfficer, SealLeader}}},
 	LeadDecide: {{ofArea, []Role{SealLeader}}},

@@ -8,9 +8,9 @@ import (
 // Figures (统计表) is a table of counts, rows by columns with their totals, as it is
 // published. A cell that is nil is suppressed.
 type Figures struct {
-	Cells   [][]*int `bson:"cells" json:"cells"`     // by row, then column
-	Rows    []*int   `bson:"rows" json:"rows"`       // total of each row
-	Columns []*int   `bson:"columns" json:"columns"` // total of each column
+	Cells   [][]*int `bson:"cells" json:"cells"`           // by row, then column
+	Rows    []*int   `bson:"row_totals" json:"rows"`       // total of each row
+	Columns []*int   `bson:"column_totals" json:"columns"` // total of each column
 	Total   *int     `bson:"total" json:"total"`
 }
 
@@ -127,16 +127,7 @@ func (g *figureGrid) path(from, to, i, j int) ([][2]int, int) {
 		cost[n], last[n] = math.MaxInt, -1
 	}
 	cost[from] = 0
-	for {
-		n := -1
-		for k := range nodes {
-			if !done[k] && cost[k] < math.MaxInt && (n < 0 || cost[k] < cost[n]) {
-				n = k
-			}
-		}
-		if n < 0 || n == to {
-			break
-		}
+	for n := from; n >= 0 && n != to; n = nearest(cost, done) {
 		done[n] = true
 		for k := range nodes {
 			if (n < g.rows) == (k < g.rows) || done[k] {
@@ -159,6 +150,17 @@ func (g *figureGrid) path(from, to, i, j int) ([][2]int, int) {
 		way = append(way, [2]int{min(n, last[n]), max(n, last[n]) - g.rows})
 	}
 	return way, cost[to]
+}
+
+// nearest is the cheapest node that is not done, -1 if none can be reached.
+func nearest(cost []int, done []bool) int {
+	n := -1
+	for k := range cost {
+		if !done[k] && cost[k] < math.MaxInt && (n < 0 || cost[k] < cost[n]) {
+			n = k
+		}
+	}
+	return n
 }
 
 func (g *figureGrid) cost(i, j int) int {

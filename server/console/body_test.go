@@ -76,7 +76,7 @@ func bodies() map[string]struct {
 		"session-tie":       {`{"area":"220182100000","firm":"厂厂"}`, &workflow.NearTo{}},
 		"office-policy": {
 			`{"decideDays":1,"concludeDays":2,"taskHours":3,"payDays":4,"repeatHours":5,"openingHours":6,"maxItems":7,
-			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"secondFactor":["leader"]}`,
+			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"suppressUnder":14,"figuresDays":15,"secondFactor":["leader"]}`,
 			&workflow.Policy{},
 		},
 		"ring-founding":   {`{"recipient":"age1pq1qqq","officer":` + aHolder + `,"share":"QUFB","recovery":` + aHolder + `,"wrapped":"QUFB","signature":` + aSig + `}`, &workflow.RingFounding{}},

@@ -91,6 +91,8 @@ func Routes(d Deps) []web.Route {
 		post("/v1/office/awards/:id/failed", casefile.AwardPay, "office-reason", field(s.AwardPayFailed, reason.code)),
 		post("/v1/office/awards/:id/retry", casefile.AwardPay, "", move(s.RetryAward)),
 
+		get("/v1/office/figures", casefile.FiguresRead, figures(s)),
+
 		get("/v1/office/budgets/:year", casefile.BudgetRead, readBudget(s)),
 		allocation(s),
 

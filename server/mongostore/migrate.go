@@ -28,6 +28,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		leads,
 		digests,
 		rewraps,
+		publicationCollection,
 	}
 }
 

@@ -60,6 +60,7 @@ type Store struct {
 	Rosters     workflow.Rosters
 	Loader      workflow.Loader
 	Ledger      reward.Ledger
+	Statistics  workflow.Statistics
 	Outbox      outbox.Store
 	Audit       audit.Store
 
@@ -117,7 +118,10 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Ledger:    ledger{db.Collection("ledger")},
 		Outbox:    pushes{entries: db.Collection("outbox"), slots: db.Collection("slot")},
 		Audit:     newAuditLog(db),
-		db:        db,
+
+		Statistics: statistics{db},
+
+		db: db,
 	}
 }
 

@@ -34,6 +34,7 @@ func Run(t *testing.T, open Opener) {
 		"reports":        reports,
 		"envelopes":      envelopes,
 		"messages":       messages,
+		"publish":        publish,
 		"due":            due,
 		"relayRace":      relayRace,
 		"archive":        archive,

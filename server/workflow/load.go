@@ -101,6 +101,7 @@ func (p Policy) check() error {
 		"repeatHours": p.RepeatHours, "openingHours": p.OpeningHours, "maxItems": p.MaxItems,
 		"serviceDays": p.ServiceDays, "objectionDays": p.ObjectionDays, "recheckDays": p.RecheckDays,
 		"maxManifest": p.MaxManifest, "maxMessages": p.MaxMessages, "leadDays": p.LeadDays,
+		"suppressUnder": p.SuppressUnder, "figuresDays": p.FiguresDays,
 	} {
 		if n < 1 {
 			return fault.New(fault.Invalid, "policy.number", "every number of a policy is at least 1").At("/policy/" + name)

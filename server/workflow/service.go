@@ -69,8 +69,11 @@ type Deps struct {
 	SignIns   SignIns
 	Rosters   Rosters
 	Ledger    reward.Ledger
-	Pushes    Pushes // nil when push is off: the pull list is enough
-	Audit     *audit.Log
+
+	Statistics Statistics
+
+	Pushes Pushes // nil when push is off: the pull list is enough
+	Audit  *audit.Log
 
 	Media    *media.Ingest
 	Cleaner  *scrub.Cleaner

@@ -148,6 +148,8 @@ type Policy struct {
 	MaxManifest   int `bson:"max_manifest" json:"maxManifest"`     // items of a report with what came later, and as many attachments
 	MaxMessages   int `bson:"max_messages" json:"maxMessages"`     // of both sides behind one receipt
 	LeadDays      int `bson:"lead_days" json:"leadDays"`           // a reporter has to agree to the release of a lead
+	SuppressUnder int `bson:"suppress_under" json:"suppressUnder"` // smaller figures are not published
+	FiguresDays   int `bson:"figures_days" json:"figuresDays"`     // from the end of a quarter to its figures
 
 	// SecondFactor are the roles that sign in with a second factor.
 	SecondFactor []casefile.Role `bson:"second_factor" json:"secondFactor"`
