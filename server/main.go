@@ -5,11 +5,14 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"gridwatch/server/app"
 	"gridwatch/server/config"
@@ -22,7 +25,7 @@ func main() {
 		stop()
 	}()
 	environ := os.Environ()
-	err := config.Unset() // no child and no core dump is to find a secret there
+	err := errors.Join(config.Unset(), noCore()) // no child and no core dump is to find a secret
 	if err == nil {
 		err = app.Command(ctx, os.Args[1:], environ, app.System{
 			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Random: rand.Reader,
@@ -32,4 +35,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "server:", err)
 		os.Exit(1)
 	}
+}
+
+// noCore keeps the memory of this program, in which an identity may lie that is
+// being sealed, out of core dumps and from other programs of the same user.
+func noCore() error {
+	return errors.Join(unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}), unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }

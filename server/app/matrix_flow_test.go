@@ -30,6 +30,7 @@ func (c *filedCase) verify() {
 			c.ids["report"] = r.ID
 		}
 	}
+	c.timed()
 	report := "/v1/office/reports/" + c.ids["report"]
 	var desk struct{ Allegations, Evidence []struct{ ID string } }
 	c.get("desk1", report, &desk)
@@ -56,6 +57,17 @@ func (c *filedCase) verify() {
 	c.ids["task"] = c.do("desk1", report+"/assign", doc{"persons": c.persons(c.inspector)}).Ref
 	c.ids["planned"] = c.do("township1", "/v1/office/tasks", c.plan(c.persons(c.inspector)...)).ID
 	c.await(c.inspector, "/v1/field/tasks", c.ids["task"])
+}
+
+// timed notes to the millisecond when the report came: below the desk there
+// are days, and the log knows days only.
+func (c *filedCase) timed() {
+	c.t.Helper()
+	r, err := c.store.Reports.Get(c.t.Context(), c.tenant, c.ids["report"])
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.sent["time"] = strings.TrimSuffix(strings.TrimRight(r.At.UTC().Format("15:04:05.000"), "0"), ".") + "Z"
 }
 
 // phone is the push token of the inspector's phone.

@@ -27,6 +27,11 @@ func byDesk(role casefile.Role, route string) bool {
 	return role == casefile.DeskOfficer && route == readReport
 }
 
+// inQueue is what the desk's own list says too.
+func inQueue(role casefile.Role, route string) bool {
+	return byDesk(role, route) || (role == casefile.DeskOfficer && route == "GET /v1/office/reports")
+}
+
 // inCamera is what the original of a photo holds too.
 func inCamera(role casefile.Role, route string) bool {
 	return byDesk(role, route) || (role == casefile.DeskOfficer && route == readReport+"/evidence/:item/original")
@@ -86,6 +91,8 @@ func (c *filedCase) secrets() []guarded {
 			s.shown = byDesk
 		case "serial":
 			s.shown = inCamera
+		case "time":
+			s.shown = inQueue
 		case "receipt token":
 			continue
 		}

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -199,6 +200,13 @@ func TestProcess(t *testing.T) { //nolint:tparallel // its subtests share one se
 	if code := launch(t, path, w.settings, "healthcheck").code(t); code != 0 {
 		t.Errorf("healthcheck of a ready server: got exit %d", code)
 	}
+
+	t.Run("it leaves no core", func(t *testing.T) {
+		limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", server.Process.Pid))
+		if err != nil || !regexp.MustCompile(`Max core file size +0 +0 `).Match(limits) {
+			t.Errorf("got %s, %v", limits, err)
+		}
+	})
 
 	t.Run("a sweep runs where push is on", func(t *testing.T) {
 		sweep := launch(t, path, w.settings, "sweep")
