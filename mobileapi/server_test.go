@@ -22,6 +22,7 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/blobtest"
+	"gridwatch/media/redact"
 	"gridwatch/media/scrub"
 	"gridwatch/mobileapi"
 	"gridwatch/mobileapi/wire"
@@ -94,7 +95,7 @@ func start(t *testing.T) *rig {
 		Reports: store.Reports, Tasks: store.Tasks, Visits: store.Visits, Hazards: store.Hazards, Penalties: store.Penalties,
 		Awards: store.Awards, Openings: store.Openings, Leads: store.Leads, Statistics: store.Statistics, Envelopes: store.Envelopes, Messages: store.Messages, Pending: store.Pending,
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger,
-		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}),
+		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains,
 		Passkeys: must(workflow.NewPasskeys(origin)), Keyring: keyring, Hasher: hasher, Now: r.clock.now, Random: rand.Reader, Log: log,
 		Audit: storetest.NewLog(t, store.Audit, "test", 0),
 	})

@@ -39,8 +39,9 @@ type Item struct {
 
 // TaskItem is a picture that the assignee may look at.
 type TaskItem struct {
-	ID   string                `json:"id"`
-	Kind casefile.EvidenceKind `json:"kind"`
+	ID     string                `json:"id"`
+	Kind   casefile.EvidenceKind `json:"kind"`
+	OnSite bool                  `json:"onSite"` // may be shown to people there
 }
 
 // FromTask shows a task.
@@ -54,7 +55,7 @@ func FromTask(t *casefile.Task) Task {
 		out.Items = append(out.Items, Item{i.Ref, i.Text})
 	}
 	for _, e := range t.Evidence {
-		out.Evidence = append(out.Evidence, TaskItem{ID: e.ID, Kind: e.Kind})
+		out.Evidence = append(out.Evidence, TaskItem{ID: e.ID, Kind: e.Kind, OnSite: e.OnSite})
 	}
 	return out
 }

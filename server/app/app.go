@@ -18,6 +18,7 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/blob"
+	"gridwatch/media/redact"
 	"gridwatch/media/scrub"
 	"gridwatch/mobileapi"
 	"gridwatch/notify/fcm"
@@ -137,6 +138,7 @@ func (a *App) assemble(ctx context.Context) error {
 		Messages: a.store.Messages, WrappedKeys: a.store.WrappedKeys, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger, Statistics: a.store.Statistics,
 		Media: media.New(a.objects, a.env.Random, media.Config{Uploads: uploads}), Cleaner: scrub.New(scrub.Config{}),
+		Chains: a.store.Chains, Painter: redact.New(0),
 		Keyring: keyring, Hasher: a.hasher(keyring), Schemes: rules, Audit: a.audit,
 		Now: a.env.Now, Random: a.env.Random, Log: a.env.Log,
 	}

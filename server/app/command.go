@@ -61,6 +61,7 @@ func commands() []command {
 		{"log keygen", "NAME FILE", "make the key of a level above that countersigns", keygenLog},
 		{"log countersign", "--signer FILE --key KEY [--checkpoint OLD] URL", "check the log's newest checkpoint and sign it", countersignLog},
 		{"log accept", "FILE", "keep the countersignature of the level above", acceptLog},
+		{"evidence verify", "--key KEY [--key KEY] FILE.zip", "check an archive of evidence, offline: digests, chains, proofs", verifyEvidence},
 		{"healthcheck", "", "exit 0 if the server on this machine is ready", healthcheck},
 		{"demo load", "", "write demo areas, grids and people", loadDemo},
 		{"demo code", "DIR LOGIN", "print what a demo login's authenticator shows", demoCode},

@@ -22,6 +22,7 @@ var layers = [][]string{
 	{"mobileapi/wire"},
 	{"server/web", "server/workflow", "server/config"}, // none imports another
 	{"server/web/work"},
+	{"server/audit/exhibit"},
 	{"server/vault", "server/grid", "server/dispatch", "server/reward", "server/audit"},
 	{"server/casefile"},
 	{"server/fault"},

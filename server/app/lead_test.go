@@ -28,7 +28,7 @@ func (d *docket) photographed(serial string) string {
 	var seen struct{ Evidence []struct{ ID string } }
 	d.get("desk2", d.path(""), &seen)
 	item := seen.Evidence[len(seen.Evidence)-1].ID
-	if _, err := d.try("desk2", d.path("/evidence/"+item+"/release"), newKey(d.t), nil); err != nil {
+	if _, err := d.try("desk2", d.path("/evidence/"+item+"/release"), newKey(d.t), object{}); err != nil {
 		d.t.Fatal(err)
 	}
 	return item

@@ -38,7 +38,7 @@ func (c *filedCase) verify() {
 	c.do("desk1", report+"/accept", nil)
 	c.do("desk1", report+"/target", doc{"place": c.here, "name": "workshop"})
 	c.do("desk1", report+"/brief", brief(c.ids))
-	c.do("desk1", report+"/evidence/"+c.ids["item"]+"/release", nil)
+	c.do("desk1", report+"/evidence/"+c.ids["item"]+"/release", doc{})
 	var suggested struct{ Items []struct{ Person string } }
 	c.get("desk1", report+"/assignees", &suggested)
 	for _, p := range c.people {

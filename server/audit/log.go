@@ -226,9 +226,12 @@ func (l *Log) pad(ctx context.Context, h Head) error {
 
 // nextCheckpoint returns the day of the checkpoint that comes next.
 func (l *Log) nextCheckpoint(last Checkpoint) string {
-	now := l.Now().In(shanghai())
-	if last.Day >= Day(now) {
-		now = now.AddDate(0, 0, 1)
+	if today := Day(l.Now()); last.Day < today {
+		return today
 	}
-	return Day(now)
+	day, err := time.ParseInLocation(time.DateOnly, last.Day, shanghai())
+	if err != nil { // no checkpoint has another form
+		return last.Day
+	}
+	return Day(day.AddDate(0, 0, 1))
 }

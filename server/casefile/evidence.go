@@ -34,8 +34,11 @@ type Evidence struct {
 	State  EvidenceState `bson:"state"`
 	Reason string        `bson:"reason"` // code of the fault, of a rejected item
 
-	// Released says that the desk lets others see the copies.
+	// Released says that the desk lets others see a copy: of a picture the one it
+	// made for them, which may be cut and have parts hidden for good.
 	Released bool `bson:"released"`
+	OnSite   bool `bson:"on_site"` // the copy may be shown to people there
+	Used     bool `bson:"used"`    // it was handed on: no taking back
 
 	// Key is the original's own data key, wrapped for the item's place. Without
 	// it the original is not readable here: it was sealed to the rings, or erased.
@@ -60,15 +63,20 @@ const (
 	VideoCopy     CopyKind = "video"
 	PosterCopy    CopyKind = "poster" // picture that stands for a video
 	AudioCopy     CopyKind = "audio"
+	ReleasedCopy  CopyKind = "released" // picture as the desk lets others see it
 )
+
+// OriginalCopy names the original in a chain of custody.
+const OriginalCopy CopyKind = "original"
 
 // Copy is a clean copy of an item: made anew, without metadata.
 type Copy struct {
 	Kind   CopyKind `bson:"kind"`
 	Object string   `bson:"object"` // prefix of its objects
 	Parts  int      `bson:"parts"`
-	Size   int64    `bson:"size"` // bytes
-	Type   string   `bson:"type"` // media type
+	Size   int64    `bson:"size"`   // bytes
+	Type   string   `bson:"type"`   // media type
+	SHA256 string   `bson:"sha256"` // hex, of the clean bytes
 }
 
 // EvidenceFacts is the clear form of Evidence.Sealed.
@@ -90,6 +98,26 @@ func (e *Evidence) Copy(kind CopyKind) (Copy, bool) {
 		return Copy{}, false
 	}
 	return e.Copies[i], true
+}
+
+// Shown is the kind of copy that others than the desk see once the item is
+// released.
+func (e *Evidence) Shown() CopyKind {
+	switch e.Kind {
+	case Video:
+		return VideoCopy
+	case Audio:
+		return AudioCopy
+	case Photo, Document:
+	}
+	return ReleasedCopy
+}
+
+// Drop takes a copy out of the item and returns it.
+func (e *Evidence) Drop(kind CopyKind) (Copy, bool) {
+	c, ok := e.Copy(kind)
+	e.Copies = slices.DeleteFunc(slices.Clone(e.Copies), func(c Copy) bool { return c.Kind == kind })
+	return c, ok
 }
 
 // Here says whether the original arrived whole and was not refused.

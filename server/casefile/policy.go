@@ -155,6 +155,8 @@ const (
 	EnvelopeCheck Action = "envelope.check" // ring B
 	LogRead       Action = "log.read"       // checkpoints and tiles
 
+	EvidenceExport Action = "evidence.export" // an archive for a court, with the days on which items came
+
 	OpeningAskPayment  Action = "opening.ask_payment"
 	OpeningAskCallBack Action = "opening.ask_call_back"
 	OpeningAskJustice  Action = "opening.ask_justice"
@@ -181,6 +183,8 @@ var policy = map[Action][]rule{
 	ReportRecheck: {{ofArea, []Role{Supervisor}}}, // the level above (R10)
 
 	CallTake: {{ofAll, []Role{HotlineOperator}}},
+
+	EvidenceExport: {{ofArea, []Role{DeskOfficer}}},
 
 	TaskCreate:  {{ofArea, []Role{TownshipOfficer, DeskOfficer}}},
 	TaskOversee: {{ofArea, []Role{TownshipOfficer, DeskOfficer}}},

@@ -74,6 +74,8 @@ type Effect struct {
 	Leaf   []byte        `bson:"leaf"`   // a salted commitment for the log
 
 	Message *Message `bson:"message"` // a message of the dialogue to be kept
+
+	Link *CustodyEvent `bson:"link"` // an event of an item's chain of custody
 }
 
 // Push is a notice to a person's devices: a kind and an opaque reference.

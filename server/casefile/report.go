@@ -49,6 +49,7 @@ var ReportMoves = Table{Noun: "report", Moves: []Move{
 	{[]State{ReportVerifying}, "assign", nil, ""},
 	{[]State{ReportVerifying}, "assign_inspection", nil, "R13"},
 	{[]State{ReportAccepted, ReportVerifying, ReportConcluded}, "release_evidence", nil, "R36"},
+	{[]State{ReportAccepted, ReportVerifying, ReportConcluded}, "withdraw_evidence", nil, "R36"},
 	{liveReport(), "desk_message", nil, ""},
 
 	// What the reporter does behind the receipt without moving the report.

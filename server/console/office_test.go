@@ -151,11 +151,11 @@ func (o *office) release(path, first, second string) {
 	key := map[string]string{"Idempotency-Key": must(vault.NewID(rand.Reader))}
 	o.refused(o.ask(http.MethodGet, "desk", path+"/evidence/"+first, nil, nil), http.StatusNotFound, "record.not_found")
 	for range 2 {
-		if a := o.ask(http.MethodPost, "desk", path+"/evidence/"+first+"/release", nil, key); a.status != http.StatusOK {
+		if a := o.ask(http.MethodPost, "desk", path+"/evidence/"+first+"/release", object{}, key); a.status != http.StatusOK {
 			o.t.Fatalf("got %d %s", a.status, a.body)
 		}
 	}
-	o.refused(o.ask(http.MethodPost, "desk", path+"/evidence/"+second+"/release", nil, key), http.StatusConflict, "idempotency.other_body")
+	o.refused(o.ask(http.MethodPost, "desk", path+"/evidence/"+second+"/release", object{}, key), http.StatusConflict, "idempotency.other_body")
 	original := o.ask(http.MethodGet, "desk", path+"/evidence/"+first+"/original", nil, nil)
 	clean := o.ask(http.MethodGet, "desk", path+"/evidence/"+first, nil, nil)
 	if !bytes.Contains(original.body, []byte("canary-serial")) || clean.status != http.StatusOK || bytes.Contains(clean.body, []byte("canary-serial")) {

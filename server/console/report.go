@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"gridwatch/media/redact"
 	"gridwatch/server/casefile"
 	"gridwatch/server/web"
 	"gridwatch/server/workflow"
@@ -93,6 +94,8 @@ type deskEvidence struct {
 	State    casefile.EvidenceState `json:"state"`
 	Reason   string                 `json:"reason,omitempty"` // code, of a rejected item
 	Released bool                   `json:"released"`
+	OnSite   bool                   `json:"onSite"` // the copy may be shown to people there
+	Used     bool                   `json:"used"`   // it was handed on: no taking back
 	Copies   []casefile.CopyKind    `json:"copies"` // that there are
 	casefile.EvidenceFacts
 
@@ -128,7 +131,7 @@ func newDeskReport(_ *web.Request, r workflow.DeskReport) deskReport {
 	for i, facts := range r.Facts {
 		item := r.Evidence[i]
 		out.Evidence = append(out.Evidence, deskEvidence{
-			ID: item.ID, N: i + 1, Kind: item.Kind, State: item.State, Reason: item.Reason, Released: item.Released,
+			ID: item.ID, N: i + 1, Kind: item.Kind, State: item.State, Reason: item.Reason, Released: item.Released, OnSite: item.OnSite, Used: item.Used,
 			Copies: each(item.Copies, func(c casefile.Copy) casefile.CopyKind { return c.Kind }), EvidenceFacts: facts,
 			Seen: each(r.Seen[i], func(v workflow.Verdict) verdict { return verdict(v) }),
 		})
@@ -227,33 +230,84 @@ func newAssignee(a workflow.Assignee) assignee {
 	return assignee{Person: a.Person.ID, Label: a.Person.Label, Own: a.Own, Open: a.Open}
 }
 
-// evidence handles a picture of a report: the copy that was released, or the
-// original.
-func evidence(s *workflow.Service, original bool) web.Handler {
+// evidence handles an item of a report: the copy that was released, or the one
+// of ?copy.
+func evidence(s *workflow.Service) web.Handler {
+	return func(q *web.Request) (web.Reply, error) {
+		kind, err := q.QueryOneOf("copy", string(casefile.DisplayCopy), string(casefile.ThumbnailCopy), string(casefile.VideoCopy),
+			string(casefile.PosterCopy), string(casefile.AudioCopy), string(casefile.ReleasedCopy))
+		if err != nil {
+			return web.Reply{}, err
+		}
+		return downloaded(q)(s.ReportEvidence(q.Context(), q.Actor, q.Param("id"), q.Param("item"), casefile.CopyKind(kind)))
+	}
+}
+
+// original handles an item as it was sent.
+func original(s *workflow.Service) web.Handler {
 	return file(func(ctx context.Context, actor casefile.Actor, id, item string) (workflow.Original, error) {
-		return s.ReportEvidence(ctx, actor, id, item, original)
+		return s.ReportEvidence(ctx, actor, id, item, casefile.OriginalCopy)
 	})
 }
 
 // file handles the download of an item of a record.
 func file(do func(ctx context.Context, actor casefile.Actor, id, item string) (workflow.Original, error)) web.Handler {
 	return func(q *web.Request) (web.Reply, error) {
-		f, err := do(q.Context(), q.Actor, q.Param("id"), q.Param("item"))
-		if err != nil {
-			return web.Reply{}, err
-		}
-		name := q.Param("item") + "." + strings.TrimPrefix(f.Type, "image/")
-		return web.Reply{Stream: &web.Stream{ReadCloser: f.ReadCloser, Size: f.Size, Type: f.Type, Name: name}}, nil
+		return downloaded(q)(do(q.Context(), q.Actor, q.Param("id"), q.Param("item")))
 	}
 }
 
-// release serves POST /v1/office/reports/:id/evidence/:item/release.
-func release(s *workflow.Service) web.Handler {
+// downloaded answers with a file, named as its item.
+func downloaded(q *web.Request) func(workflow.Original, error) (web.Reply, error) {
+	return func(f workflow.Original, err error) (web.Reply, error) {
+		if err != nil {
+			return web.Reply{}, err
+		}
+		_, ext, _ := strings.Cut(f.Type, "/")
+		return web.Reply{Stream: &web.Stream{
+			ReadCloser: f.ReadCloser, Size: f.Size, Type: f.Type, Name: q.Param("item") + "." + ext, Tag: f.Tag,
+		}}, nil
+	}
+}
+
+// export handles the download of an archive of a record's evidence.
+func export(do func(ctx context.Context, actor casefile.Actor, id string) (workflow.Original, error)) web.Handler {
+	return func(q *web.Request) (web.Reply, error) {
+		f, err := do(q.Context(), q.Actor, q.Param("id"))
+		if err != nil {
+			return web.Reply{}, err
+		}
+		return web.Reply{Stream: &web.Stream{ReadCloser: f.ReadCloser, Size: f.Size, Type: f.Type, Name: q.Param("id") + ".zip"}}, nil
+	}
+}
+
+// item handles a command about an item of a record that needs nothing else.
+func item(do func(ctx context.Context, c workflow.Call, id, item string) (casefile.Outcome, error)) web.Handler {
 	return func(q *web.Request) (web.Reply, error) {
 		c, err := call(q)
 		if err != nil {
 			return web.Reply{}, err
 		}
-		return answer(s.ReleaseEvidence(q.Context(), c, q.Param("id"), q.Param("item")))
+		return answer(do(q.Context(), c, q.Param("id"), q.Param("item")))
+	}
+}
+
+// released is how the desk lets others see an item (schema office-release).
+type released struct {
+	Crop   *redact.Rect  `json:"crop"`
+	Hide   []redact.Mask `json:"hide"`
+	OnSite bool          `json:"onSite"`
+}
+
+// release serves POST /v1/office/reports/:id/evidence/:item/release.
+func release(s *workflow.Service) web.Handler {
+	return func(q *web.Request) (web.Reply, error) {
+		c, in, err := decoded[released](q)
+		if err != nil {
+			return web.Reply{}, err
+		}
+		return answer(s.ReleaseEvidence(q.Context(), c, q.Param("id"), q.Param("item"), workflow.Release{
+			Edit: redact.Edit{Crop: in.Crop, Hide: in.Hide}, OnSite: in.OnSite,
+		}))
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/blobtest"
+	"gridwatch/media/redact"
 	"gridwatch/media/scrub"
 	"gridwatch/schemas/catalog/schemes"
 	"gridwatch/server/casefile"
@@ -60,7 +61,7 @@ func open(t *testing.T) *office {
 		Reports: store.Reports, Tasks: store.Tasks, Visits: store.Visits, Hazards: store.Hazards, Penalties: store.Penalties,
 		Awards: store.Awards, Openings: store.Openings, Rings: store.Rings, Leads: store.Leads, Statistics: store.Statistics, Envelopes: store.Envelopes, Messages: store.Messages, Pending: store.Pending,
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger, Schemes: must(reward.Load(schemes.Files)),
-		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}),
+		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains,
 		Keyring: keyring, Hasher: hasher, Now: time.Now, Random: rand.Reader, Log: log,
 		Audit: storetest.NewLog(t, store.Audit, "test", 0),
 	})

@@ -29,6 +29,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		digests,
 		rewraps,
 		publicationCollection,
+		chainCollection,
 	}
 }
 

@@ -54,6 +54,7 @@ type Store struct {
 	// WrappedKeys are those of all documents.
 	WrappedKeys workflow.WrappedKeys
 	Messages    workflow.Messages
+	Chains      workflow.Chains
 	Directory   workflow.Directory
 	Accounts    workflow.Accounts
 	SignIns     workflow.SignIns
@@ -110,6 +111,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		WrappedKeys: wrappedKeys{db},
 
 		Messages:  messages{db.Collection("message")},
+		Chains:    chains{db.Collection("chain")},
 		Directory: d,
 		Accounts:  accounts{db},
 		SignIns:   signIns{db},

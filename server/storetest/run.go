@@ -54,6 +54,8 @@ func Run(t *testing.T, open Opener) {
 		"revisions":      revisions,
 		"ready":          ready,
 		"migrationsRace": migrations,
+		"chains":         chains,
+		"chainRace":      chainRace,
 		"logStore":       logStore,
 		"logHead":        logHead,
 		"logRace":        logRace,

@@ -128,26 +128,9 @@ type Sealed struct {
 // key of ring B's officer. It returns what VerifyPeel returns, or ErrWrongRing,
 // ErrUnreadable, ErrBinding.
 func Open(ring []*RingKey, once *RequestKey, verify ed25519.PublicKey, layer PeeledLayer, sealed Sealed, req Request, now time.Time) (Identity, error) {
-	by, err := identities(RingA, ring)
+	padded, err := openLayer(ring, once, verify, layer, sealed.InnerDigest, req, now)
 	if err != nil {
 		return Identity{}, err
-	}
-	if err := VerifyPeel(verify, layer, sealed.InnerDigest, req, now); err != nil {
-		return Identity{}, err
-	}
-	if once.Recipient() != req.OneTime {
-		return Identity{}, ErrForeign
-	}
-	inner, err := decrypt(layer.Wrapped, once.identity())
-	if err != nil {
-		return Identity{}, ErrUnreadable
-	}
-	if !same(digest(inner), sealed.InnerDigest) {
-		return Identity{}, ErrSwapped
-	}
-	padded, err := decrypt(inner, by...)
-	if err != nil {
-		return Identity{}, ErrUnreadable
 	}
 	var id plainIdentity
 	if unpad(padded, &id) != nil {
@@ -157,6 +140,32 @@ func Open(ring []*RingKey, once *RequestKey, verify ed25519.PublicKey, layer Pee
 		return Identity{}, ErrBinding
 	}
 	return Identity(id), nil
+}
+
+// openLayer reads what two rings sealed out of a layer that ring B peeled.
+func openLayer(ring []*RingKey, once *RequestKey, verify ed25519.PublicKey, layer PeeledLayer, innerDigest string, req Request, now time.Time) ([]byte, error) {
+	by, err := identities(RingA, ring)
+	if err != nil {
+		return nil, err
+	}
+	if err := VerifyPeel(verify, layer, innerDigest, req, now); err != nil {
+		return nil, err
+	}
+	if once.Recipient() != req.OneTime {
+		return nil, ErrForeign
+	}
+	inner, err := decrypt(layer.Wrapped, once.identity())
+	if err != nil {
+		return nil, ErrUnreadable
+	}
+	if !same(digest(inner), innerDigest) {
+		return nil, ErrSwapped
+	}
+	text, err := decrypt(inner, by...)
+	if err != nil {
+		return nil, ErrUnreadable
+	}
+	return text, nil
 }
 
 // Result is how an opening ended.

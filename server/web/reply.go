@@ -29,7 +29,7 @@ type Reply struct {
 // Stream is a file to be downloaded: never shown by a browser in our origin.
 type Stream struct {
 	io.ReadCloser
-	Size int64  // bytes
+	Size int64  // bytes; -1 if it is not known before the end
 	Type string // media type
 	Name string // file name offered
 	// Tag is a strong ETag, quoted. With it, and a ReadCloser that is an
@@ -56,7 +56,7 @@ func (s *Server) write(c *fiber.Ctx, r Reply, cancel context.CancelFunc) error {
 	}
 	switch {
 	case r.Stream != nil:
-		if r.Stream.Size < 0 || r.Stream.Size > math.MaxInt {
+		if r.Stream.Size < -1 || r.Stream.Size > math.MaxInt {
 			return fmt.Errorf("reply: a stream of unknown size")
 		}
 		asked, part, err := rangeOf(c, r.Stream)

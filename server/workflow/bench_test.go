@@ -52,7 +52,8 @@ func newBench(t *testing.T) *bench {
 	b.s = workflow.New(workflow.Deps{
 		Reports: b.store.Reports, Awards: b.store.Awards, Openings: b.store.Openings, Rings: b.store.Rings, Leads: b.store.Leads, Statistics: b.store.Statistics,
 		Envelopes: b.store.Envelopes, Messages: b.store.Messages, Pending: b.store.Pending, Directory: b.store.Directory,
-		Audit: storetest.NewLog(t, b.store.Audit, "test", 0), Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Keyring: keyring,
+		Chains: b.store.Chains,
+		Audit:  storetest.NewLog(t, b.store.Audit, "test", 0), Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Keyring: keyring,
 		Now: clock, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
 	b.ok(b.importer().Tenant(t.Context(), workflow.Tenant{

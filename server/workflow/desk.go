@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"slices"
-	"strconv"
 	"time"
 
 	"gridwatch/server/casefile"
@@ -71,23 +70,6 @@ func (s *Service) ReadBrief(ctx context.Context, actor casefile.Actor, id string
 // ReadTask returns a task in the actor's area.
 func (s *Service) ReadTask(ctx context.Context, actor casefile.Actor, id string) (*casefile.Task, error) {
 	return load(ctx, actor, s.Tasks, id, casefile.TaskOversee)
-}
-
-// ReportEvidence returns an item in clear: the original, or the copy without
-// metadata once the desk has released the item.
-func (s *Service) ReportEvidence(ctx context.Context, actor casefile.Actor, id, item string, original bool) (Original, error) {
-	r, err := load(ctx, actor, s.Reports, id, casefile.ReportRead)
-	if err != nil {
-		return Original{}, err
-	}
-	e, ok := casefile.FindEvidence(r.Evidence, item)
-	if !ok || (!original && !e.Released) {
-		return Original{}, fault.Absent()
-	}
-	if original {
-		return s.readOriginal(ctx, placeOfReport(r), *e)
-	}
-	return s.readCopy(ctx, placeOfReport(r), *e, casefile.DisplayCopy)
 }
 
 func (s *Service) reportKey(ctx context.Context, r *casefile.Report) (*vault.DataKey, error) {
@@ -203,33 +185,6 @@ func (s *Service) WriteBrief(ctx context.Context, call Call, id string, in Brief
 		})
 }
 
-// ReleaseEvidence lets the assignees see a copy of an item, drawn anew and
-// without metadata (confidentiality 7).
-func (s *Service) ReleaseEvidence(ctx context.Context, call Call, id, item string) (casefile.Outcome, error) {
-	call.Body = []byte(strconv.Quote(item)) // the same key for another item is another body
-	return s.onReport(ctx, call, id, casefile.ReportDecide, "release_evidence",
-		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
-			found, ok := casefile.FindEvidence(r.Evidence, item)
-			if !ok {
-				return nil, fault.Absent()
-			}
-			e.Ref = item
-			if found.Released {
-				return nil, nil
-			}
-			if !found.Here() {
-				return nil, fault.New(fault.Conflict, "evidence.not_here", "the file has not arrived whole")
-			}
-			if _, made := found.Copy(casefile.DisplayCopy); !made {
-				if err := s.derive(ctx, placeOfReport(r), found); err != nil {
-					return nil, err
-				}
-			}
-			found.Released = true
-			return nil, nil
-		})
-}
-
 // Assignee is an inspector who could take a task.
 type Assignee struct {
 	Person casefile.Person
@@ -330,9 +285,12 @@ func (s *Service) assign(
 			for _, a := range r.Allegations {
 				task.Items = append(task.Items, casefile.Item{Ref: a.ID, Text: a.Brief})
 			}
-			for _, item := range r.Evidence {
+			for i, item := range r.Evidence {
 				if item.Released {
-					task.Evidence = append(task.Evidence, casefile.Evidence{ID: item.ID, Kind: item.Kind, State: item.State, Released: true})
+					r.Evidence[i].Used = true
+					task.Evidence = append(task.Evidence, casefile.Evidence{
+						ID: item.ID, Kind: item.Kind, State: item.State, Released: true, OnSite: item.OnSite,
+					})
 				}
 			}
 			effect, err := s.newTask(tenant, e.At, task, persons)

@@ -284,7 +284,7 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 			}
 			e.At, e.Ref = onlyDay(e.At), st.items[0].ID
 			r.Evidence = append(r.Evidence, st.items...)
-			return nil, nil
+			return s.storedLinks(r.Tenant, r.ID, *e, st), nil
 		})
 	if err = s.settle(ctx, call, r.ID, st, err); err != nil {
 		return AddedEvidence{}, err

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 
 	"gridwatch/media"
+	"gridwatch/media/redact"
 	"gridwatch/media/scrub"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
@@ -165,7 +166,13 @@ func original(item casefile.Evidence) media.Ref {
 type Original struct {
 	io.ReadCloser
 	Type string
-	Size int64 // bytes
+	Size int64  // bytes
+	Tag  string // strong ETag of bytes that never change; "" if they may
+}
+
+// inMemory is a file that was made here.
+func inMemory(text []byte, kind string) Original {
+	return Original{ReadCloser: io.NopCloser(bytes.NewReader(text)), Type: kind, Size: int64(len(text))}
 }
 
 // readOriginal returns an item as it was sent. Where its key is gone, or it is
@@ -256,7 +263,7 @@ func (s *Service) storeCopy(ctx context.Context, at media.Place, copyKey []byte,
 	if err != nil {
 		return casefile.Copy{}, err
 	}
-	return casefile.Copy{Kind: kind, Object: stored.Object, Parts: stored.Parts, Size: stored.Size, Type: stored.Type}, nil
+	return casefile.Copy{Kind: kind, Object: stored.Object, Parts: stored.Parts, Size: stored.Size, Type: stored.Type, SHA256: hex.EncodeToString(stored.SHA256)}, nil
 }
 
 // mediaFault turns an error of what was sent in into a Fault.
@@ -274,6 +281,7 @@ func mediaFault(err error) error {
 		{scrub.ErrBroken, fault.Invalid, "evidence.broken", "the picture cannot be read"},
 		{scrub.ErrTooLarge, fault.TooLarge, "evidence.pixels", "a picture has at most 50 million pixels"},
 		{media.ErrPixels, fault.TooLarge, "evidence.pixels", "a picture has at most 50 million pixels"},
+		{redact.ErrOutside, fault.Invalid, "evidence.rectangle", "every rectangle has a size and lies within the picture"},
 		{media.ErrDigest, fault.Invalid, "evidence.digest", "the file that arrived is not the one whose SHA-256 was declared; send it again"},
 	} {
 		if errors.Is(err, m.is) {

@@ -40,7 +40,7 @@ func (s *Service) AskLead(ctx context.Context, call Call, id string, in LeadRequ
 	if !ok {
 		return casefile.Outcome{}, fault.New(fault.Invalid, "lead.unknown_item", "the item is one of the report's").At("/item")
 	}
-	if _, made := item.Copy(casefile.DisplayCopy); !made || !item.Released {
+	if _, made := item.Copy(item.Shown()); !made || !item.Released {
 		return casefile.Outcome{}, fault.New(fault.Conflict, "lead.not_released", "release the item's picture first: it is what the file would get").At("/item")
 	}
 	n := 1
@@ -111,8 +111,8 @@ func (s *Service) copyForLead(ctx context.Context, r *casefile.Report, item case
 		return err
 	}
 	for _, c := range item.Copies {
-		if c.Type != "image/jpeg" {
-			continue
+		if c.Kind != casefile.ReleasedCopy && (item.Kind != casefile.Video || c.Kind != casefile.PosterCopy) {
+			continue // as the desk let others see it, and no other
 		}
 		shown, err := s.readCopy(ctx, placeOfReport(r), item, c.Kind)
 		if err != nil {
@@ -122,7 +122,7 @@ func (s *Service) copyForLead(ctx context.Context, r *casefile.Report, item case
 		if err = errors.Join(err, shown.Close()); err != nil {
 			return err
 		}
-		stored, err := s.storeCopy(ctx, at, l.Copy.CopyKey, c.Kind, picture)
+		stored, err := s.storeCopy(ctx, at, l.Copy.CopyKey, casefile.DisplayCopy, picture)
 		if err != nil {
 			return err
 		}

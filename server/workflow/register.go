@@ -246,7 +246,8 @@ func (s *Service) newReport(
 	e := casefile.Event{At: now, Command: "register", To: casefile.ReportReceived, By: string(casefile.ReceiptHolder)}
 	kind, _ := casefile.ReportMoves.LeafKind(e.Command, e.To)
 	leaf := leafOf(r, salt, kind, id, r.Seq+1, now).Data()
-	return r, r.Record(casefile.ReportMoves, e, casefile.Effect{Leaf: leaf})
+	effects := append(s.storedLinks(r.Tenant, id, e, stage), casefile.Effect{Leaf: leaf})
+	return r, r.Record(casefile.ReportMoves, e, effects...)
 }
 
 // places puts the two places where they belong: the target in the record, the

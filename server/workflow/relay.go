@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"gridwatch/media"
 	"gridwatch/server/audit"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
@@ -126,6 +127,12 @@ func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error
 			return err
 		}
 		return nil
+	case e.Link != nil:
+		link := *e.Link
+		link.Source = fmt.Sprintf("%s:%d:%s:%s", w.Head.ID, e.Seq, link.Act, link.Copy)
+		return s.link(ctx, link)
+	case e.Drop != "":
+		return s.Media.Delete(ctx, media.Ref{Object: e.Drop})
 	case e.Push != nil:
 		if s.Pushes == nil {
 			return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"gridwatch/media"
+	"gridwatch/media/redact"
 	"gridwatch/media/scrub"
 	"gridwatch/server/audit"
 	"gridwatch/server/casefile"
@@ -63,6 +64,7 @@ type Deps struct {
 
 	WrappedKeys WrappedKeys
 
+	Chains    Chains
 	Pending   Pending
 	Directory Directory
 	Accounts  Accounts
@@ -77,6 +79,7 @@ type Deps struct {
 
 	Media    *media.Ingest
 	Cleaner  *scrub.Cleaner
+	Painter  *redact.Painter
 	Keyring  *vault.Keyring
 	Hasher   *vault.Hasher
 	Passkeys *webauthn.WebAuthn // nil when there are none: TOTP is enough

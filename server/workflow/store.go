@@ -90,6 +90,23 @@ type Messages interface {
 	List(ctx context.Context, tenant, report string, after, limit int) ([]casefile.Message, error)
 }
 
+// Chains keeps the chains of custody of items of evidence (证据保管链).
+type Chains interface {
+	// Append keeps an event. It returns the Conflict Fault "record.exists" if
+	// its place in the chain is taken.
+	Append(ctx context.Context, e casefile.CustodyEvent) error
+	// Last returns the number of an item's newest event, 0 if it has none.
+	Last(ctx context.Context, tenant, item string) (int, error)
+	// Caused says whether an item's chain has an event of a source.
+	Caused(ctx context.Context, tenant, item, source string) (bool, error)
+	// List returns events of an item after a number, in their order.
+	List(ctx context.Context, tenant, item string, after, limit int) ([]casefile.CustodyEvent, error)
+	// Unlogged lists events whose leaf may not be in the log, in any order.
+	Unlogged(ctx context.Context, limit int) ([]casefile.CustodyEvent, error)
+	// Logged notes that an event's leaf is in the log.
+	Logged(ctx context.Context, id string) error
+}
+
 // Waiting is a record whose effects wait to be carried out.
 type Waiting struct {
 	Kind string
@@ -150,6 +167,9 @@ type Policy struct {
 	LeadDays      int `bson:"lead_days" json:"leadDays"`           // a reporter has to agree to the release of a lead
 	SuppressUnder int `bson:"suppress_under" json:"suppressUnder"` // smaller figures are not published
 	FiguresDays   int `bson:"figures_days" json:"figuresDays"`     // from the end of a quarter to its figures
+
+	// PlainViews says that pictures are shown without the viewer's stamp (水印).
+	PlainViews bool `bson:"plain_views" json:"plainViews"`
 
 	// SecondFactor are the roles that sign in with a second factor.
 	SecondFactor []casefile.Role `bson:"second_factor" json:"secondFactor"`

@@ -112,7 +112,7 @@ func (s *Service) ResultEvidence(ctx context.Context, actor casefile.Actor, id, 
 	if !ok || t.Result == nil {
 		return Original{}, fault.Absent()
 	}
-	return s.readOriginal(ctx, placeOfTask(t), *e)
+	return s.show(ctx, actor, sight{record: t.ID, at: placeOfTask(t), item: *e, copied: casefile.OriginalCopy})
 }
 
 // MyTask returns a task assigned to the actor.
@@ -137,7 +137,7 @@ func (s *Service) TaskEvidence(ctx context.Context, actor casefile.Actor, id, it
 	if !ok || !e.Released {
 		return Original{}, fault.Absent()
 	}
-	return s.readCopy(ctx, placeOfReport(r), *e, casefile.DisplayCopy)
+	return s.show(ctx, actor, sight{record: r.ID, at: placeOfReport(r), item: *e, copied: e.Shown()})
 }
 
 // SeeTask notes that the assignee has seen the task.
@@ -198,7 +198,7 @@ func (s *Service) SaveResult(ctx context.Context, call Call, id string, in TaskR
 			t.Collected = append(t.Collected, st.items...)
 			e.Command = "save_result"
 			used = true
-			return nil, nil
+			return s.storedLinks(t.Tenant, t.ID, *e, st), nil
 		})
 	// After a write was tried only a Fault says that it did not happen.
 	if !used || fault.KindOf(err) == fault.Conflict {

@@ -137,7 +137,7 @@ func (p *player) assign(ctx context.Context) error {
 		return err
 	}
 	evidence := p.reportPath("/evidence/" + r.Evidence[0].ID + "/release")
-	if _, err := p.do(ctx, "desk1", evidence, nil, casefile.ReportAccepted); err != nil {
+	if _, err := p.do(ctx, "desk1", evidence, map[string]any{}, casefile.ReportAccepted); err != nil {
 		return err
 	}
 	var suggested struct {

@@ -1,0 +1,189 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/jpeg"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gridwatch/media/mediatest"
+	"gridwatch/server/app/apiclient"
+	"gridwatch/server/app/demo"
+	"gridwatch/server/casefile"
+)
+
+// fetch downloads a file as somebody.
+func (d *docket) fetch(login, path string) []byte {
+	d.t.Helper()
+	a, err := d.w.as(d.t, login).Do(d.t.Context(), apiclient.Call{Method: http.MethodGet, Path: path}, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return a.Body
+}
+
+// acts are what an item's chain tells, in order.
+func (d *docket) acts(item string) []casefile.CustodyAct {
+	d.t.Helper()
+	chain, err := d.w.store.Chains.List(d.t.Context(), demo.Tenant, item, 0, 100)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var acts []casefile.CustodyAct
+	for i, e := range chain {
+		if e.N != i+1 {
+			d.t.Errorf("link %d has number %d", i+1, e.N)
+		}
+		if e.By == "reporter" && !e.At.IsZero() {
+			d.t.Errorf("the chain has the time of day of a reporter's act: %v", e)
+		}
+		acts = append(acts, e.Act)
+	}
+	return acts
+}
+
+func sizeOf(t *testing.T, picture []byte) image.Point {
+	t.Helper()
+	m, err := jpeg.DecodeConfig(bytes.NewReader(picture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image.Pt(m.Width, m.Height)
+}
+
+// TestReleaseIsCutTakenBackAndHandedOn plays what a desk does with an item
+// before and after somebody was given it.
+func TestReleaseIsCutTakenBackAndHandedOn(t *testing.T) {
+	t.Parallel()
+	d := newDocket(t, start(t), casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe()
+	item := d.photographed("canary-release")
+	path := d.path("/evidence/" + item)
+	whole := sizeOf(t, d.fetch("desk2", path))
+	d.refused("desk2", path+"/release", object{"crop": object{"x": 0, "y": 0, "w": whole.X + 1, "h": 1}}, "evidence.rectangle")
+
+	d.do("desk2", path+"/withdraw", nil, casefile.ReportAccepted)
+	if a, _ := d.w.as(t, "desk2").Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: path}, nil); a.Status != http.StatusNotFound {
+		t.Errorf("got %d for a copy that was taken back", a.Status)
+	}
+	d.refused("desk2", path+"/withdraw", nil, "evidence.not_released")
+	d.do("desk2", path+"/release", object{
+		"crop": object{"x": 0, "y": 0, "w": whole.X / 2, "h": whole.Y}, "hide": []object{{"x": 1, "y": 1, "w": 9, "h": 9, "pixelate": true}}, "onSite": true,
+	}, casefile.ReportAccepted)
+	if got := sizeOf(t, d.fetch("desk2", path)); got.X != whole.X/2 || got.Y != whole.Y {
+		t.Errorf("got a copy of %v, want half of %v", got, whole)
+	}
+	if got := sizeOf(t, d.fetch("desk2", path+"?copy=display")); got != whole {
+		t.Errorf("got %v of the display copy, want %v", got, whole)
+	}
+
+	d.assign()
+	d.refused("desk2", path+"/withdraw", nil, "evidence.handed_on")
+	d.refused("desk2", path+"/release", object{}, "evidence.handed_on")
+	var task struct {
+		Evidence []struct {
+			ID     string
+			OnSite bool
+		}
+	}
+	d.get(d.patroler, "/v1/field/tasks/"+d.patrol, &task)
+	if len(task.Evidence) != 1 || !task.Evidence[0].OnSite {
+		t.Fatalf("got %+v, want the item with its flag", task)
+	}
+	mine := d.fetch(d.patroler, "/v1/field/tasks/"+d.patrol+"/evidence/"+item)
+	if desk := d.fetch("desk2", path); bytes.Equal(mine, desk) {
+		t.Error("two viewers were shown the same bytes: no stamp")
+	}
+	want := []casefile.CustodyAct{
+		casefile.CustodyStore, casefile.CustodyDerive, casefile.CustodyRelease, casefile.CustodyView, casefile.CustodyWithdraw,
+		casefile.CustodyDelete, casefile.CustodyRelease, casefile.CustodyView, casefile.CustodyView,
+	}
+	waitFor(t, "the chain", func() bool { return len(d.acts(item)) >= len(want) })
+	got := d.acts(item)
+	for _, act := range want {
+		at := slices.Index(got, act)
+		if at < 0 {
+			t.Errorf("got %v, want each of %v", got, want)
+			break
+		}
+		got = slices.Delete(got, at, at+1)
+	}
+}
+
+// saveWithPhoto ends the patrol with a picture taken at the place.
+func (d *docket) saveWithPhoto() {
+	d.t.Helper()
+	text, err := json.Marshal(object{"findings": d.findings(casefile.Substantiated), "note": "seen", "position": d.place()})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	photo := mediatest.Picture(mediatest.Options{Width: 96, Height: 64, Make: "Maker", Time: time.Now()})
+	if err := d.send(d.patroler, apiclient.Call{
+		Method: http.MethodPost, Path: "/v1/field/tasks/" + d.patrol + "/result", Key: newKey(d.t),
+		Form: new(apiclient.Form).JSON("result", text).File("evidence", "gate.jpg", "image/jpeg", photo),
+	}, nil); err != nil {
+		d.t.Fatal(err)
+	}
+	var task struct {
+		Result struct{ Evidence []struct{ ID string } }
+	}
+	d.get("desk2", "/v1/office/tasks/"+d.patrol, &task)
+	waitFor(d.t, "the chain of the patrol's picture", func() bool { return len(d.acts(task.Result.Evidence[0].ID)) == 1 })
+}
+
+// TestExportIsCheckedOffline exports a report's released copies and a task's
+// originals, before the day's checkpoint and after the next, and checks both
+// without a server.
+func TestExportIsCheckedOffline(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe()
+	item := d.photographed("canary-export")
+	d.assign()
+	d.saveWithPhoto()
+	key, _ := w.logKey(t)
+	waitFor(t, "the chain", func() bool { return len(d.acts(item)) >= 3 })
+
+	file := filepath.Join(t.TempDir(), "evidence.zip")
+	verify := func(archive []byte) (string, error) {
+		if err := os.WriteFile(file, archive, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return w.command(t, "", "evidence", "verify", "--key", key, file)
+	}
+	archives := map[string]string{"report": d.path("/export"), "task": "/v1/office/tasks/" + d.patrol + "/export"}
+	for name, path := range archives {
+		if out, err := verify(d.fetch("desk2", path)); err != nil || !strings.Contains(out, "waits for the checkpoint") {
+			t.Errorf("%s, before the checkpoint: %v\n%s", name, err, out)
+		}
+	}
+	waitFor(t, "all leaves", func() bool {
+		waiting, err := w.store.Audit.Waiting(t.Context(), 1)
+		return err == nil && len(waiting) == 0
+	})
+	w.tomorrow(t, 1)
+	for name, path := range archives {
+		archive := d.fetch("desk2", path)
+		out, err := verify(archive)
+		if err != nil || !strings.Contains(out, "the archive holds") || !strings.Contains(out, "checkpoint of") {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+		if bytes.Contains(archive, []byte("canary-export")) {
+			t.Errorf("%s: the archive has metadata of the reporter's camera", name)
+		}
+		at := bytes.Index(archive, []byte("items/")) + 200
+		archive[at] ^= 1
+		if out, err := verify(archive); err == nil || !strings.Contains(out, "FAULT: items/") {
+			t.Errorf("%s, a byte flipped: %v\n%s", name, err, out)
+		}
+		if out, err := verify(archive[:len(archive)/2]); err == nil || !strings.Contains(out, "cut off") {
+			t.Errorf("%s, cut off: %v\n%s", name, err, out)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package storetest
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
+	"gridwatch/server/mongostore"
+)
+
+func linkOf(item string, n int, source string) casefile.CustodyEvent {
+	return casefile.CustodyEvent{
+		ID: casefile.CustodyID(item, n), Tenant: "county", Record: "r", Item: item, N: n, Act: casefile.CustodyView, On: "2026-03-01",
+		At: start(), By: "p", Source: source, Unlogged: true, Salt: []byte{1},
+	}
+}
+
+func chains(t *testing.T, s *mongostore.Store) {
+	ctx := t.Context()
+	for n := 1; n <= 3; n++ {
+		ok(t, s.Chains.Append(ctx, linkOf("a", n, string(rune('a'+n)))))
+	}
+	ok(t, s.Chains.Append(ctx, linkOf("b", 1, "x")))
+	refused(t, s.Chains.Append(ctx, linkOf("a", 3, "again")), fault.Conflict, "record.exists")
+	last, err := s.Chains.Last(ctx, "county", "a")
+	ok(t, err)
+	same(t, "newest number", last, 3)
+	last, err = s.Chains.Last(ctx, "other", "a")
+	ok(t, err)
+	same(t, "another tenant's newest number", last, 0)
+	for source, want := range map[string]bool{"b": true, "again": false, "x": false} {
+		got, err := s.Chains.Caused(ctx, "county", "a", source)
+		ok(t, err)
+		same(t, "caused by "+source, got, want)
+	}
+	page, err := s.Chains.List(ctx, "county", "a", 1, 1)
+	ok(t, err)
+	same(t, "page", page, []casefile.CustodyEvent{linkOf("a", 2, "c")})
+	open, err := s.Chains.Unlogged(ctx, 10)
+	ok(t, err)
+	same(t, "unlogged", len(open), 4)
+	ok(t, s.Chains.Logged(ctx, casefile.CustodyID("a", 1)))
+	open, err = s.Chains.Unlogged(ctx, 10)
+	ok(t, err)
+	same(t, "unlogged, less one", len(open), 3)
+}
+
+// chainRace lets many take one place in a chain.
+func chainRace(t *testing.T, s *mongostore.Store) {
+	var won atomic.Int32
+	var all sync.WaitGroup
+	for range racers {
+		all.Go(func() {
+			err := s.Chains.Append(t.Context(), linkOf("a", 1, "x"))
+			if err == nil {
+				won.Add(1)
+			} else if fault.CodeOf(err) != "record.exists" {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	same(t, "winners", int(won.Load()), 1)
+}
