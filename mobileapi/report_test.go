@@ -235,7 +235,7 @@ func TestReceipt(t *testing.T) {
 	a = r.get("/v1/receipt", session.Token)
 	want := wire.Receipt{
 		Number: made.Number, State: casefile.ReportReceived, RegisteredOn: r.clock.now().In(workflow.Shanghai()).Format("2006-01-02"),
-		Evidence: []wire.ReceiptItem{{N: 1, Kind: "photo", State: casefile.EvidenceVerified}}, Openings: []wire.Opening{}, Leads: []wire.Lead{}, TriesLeft: 10,
+		Evidence: []wire.ReceiptItem{{N: 1, Kind: "photo", State: casefile.EvidenceVerified}}, Openings: []wire.Opening{}, Leads: []wire.Lead{}, ContactUses: []wire.ContactUse{}, TriesLeft: 10,
 	}
 	if diff := cmp.Diff(want, read[wire.Receipt](r, a, http.StatusOK)); diff != "" {
 		t.Error(diff)

@@ -94,6 +94,7 @@ func start(t *testing.T) *rig {
 	r.service = workflow.New(workflow.Deps{
 		Reports: store.Reports, Tasks: store.Tasks, Visits: store.Visits, Hazards: store.Hazards, Penalties: store.Penalties,
 		Awards: store.Awards, Openings: store.Openings, Leads: store.Leads, Statistics: store.Statistics, Envelopes: store.Envelopes, Messages: store.Messages, Pending: store.Pending,
+		Contacts:  store.Contacts,
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger,
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains,
 		Passkeys: must(workflow.NewPasskeys(origin)), Keyring: keyring, Hasher: hasher, Now: r.clock.now, Random: rand.Reader, Log: log,
@@ -108,6 +109,7 @@ func start(t *testing.T) *rig {
 			DecideDays: 15, ConcludeDays: 60, TaskHours: 72, PayDays: 15, RepeatHours: 72, OpeningHours: 48, MaxItems: 3,
 			SecondFactor: []casefile.Role{casefile.Payer},
 			ServiceDays:  30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6, LeadDays: 15, SuppressUnder: 5, FiguresDays: 30,
+			ApprovalUses: 50, ApprovalDays: 90, ContactHours: 24,
 		},
 	}))
 	ring := orb.Ring{{126.5, 44.8}, {126.6, 44.8}, {126.6, 44.9}, {126.5, 44.9}, {126.5, 44.8}}

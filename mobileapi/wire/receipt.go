@@ -30,6 +30,7 @@ type Receipt struct {
 	Award        *Award         `json:"award,omitempty"` // once the reporter was notified
 	Openings     []Opening      `json:"openings"`
 	Leads        []Lead         `json:"leads"`
+	ContactUses  []ContactUse   `json:"contactUses"`
 	ServedOn     string         `json:"servedOn,omitempty"` // date the answer counts as served
 	Objected     bool           `json:"objected"`
 	Messages     Messages       `json:"messages"`
@@ -142,6 +143,13 @@ type Opening struct {
 	Result string `json:"result"`
 }
 
+// ContactUse (联系方式使用) is one time that the reporter's contact was used. That
+// of an anonymous report holds nothing.
+type ContactUse struct {
+	Purpose casefile.ContactPurpose `json:"purpose"`
+	Day     string                  `json:"day"` // date
+}
+
 // ClaimedAward is the answer to asking for an award.
 type ClaimedAward struct {
 	State casefile.State `json:"state"`
@@ -153,7 +161,8 @@ func FromReceipt(v workflow.ReceiptView, lang web.Lang) Receipt {
 	r := v.Report
 	out := Receipt{
 		Number: r.Number, State: r.State.ForReporter(), RegisteredOn: day(r.At), Evidence: []ReceiptItem{}, Openings: []Opening{}, Leads: []Lead{},
-		ServedOn: r.Behind.ServedOn, Objected: r.Behind.Objection.On != "", TriesLeft: v.TriesLeft,
+		ContactUses: []ContactUse{},
+		ServedOn:    r.Behind.ServedOn, Objected: r.Behind.Objection.On != "", TriesLeft: v.TriesLeft,
 		Messages: Messages{FromDesk: r.Behind.Dialogue.FromDesk, DeskOn: r.Behind.Dialogue.DeskOn, Sent: r.Behind.Dialogue.FromReporter},
 	}
 	for i, e := range r.Evidence {
@@ -173,6 +182,9 @@ func FromReceipt(v workflow.ReceiptView, lang web.Lang) Receipt {
 	}
 	for i := range v.Leads {
 		out.Leads = append(out.Leads, fromLead(&v.Leads[i], lang))
+	}
+	for _, u := range v.Contacts {
+		out.ContactUses = append(out.ContactUses, ContactUse{Purpose: u.Purpose, Day: day(u.At)})
 	}
 	return out
 }

@@ -152,12 +152,17 @@ func TestFromReceipt(t *testing.T) {
 		Report: r, TriesLeft: 10, Refusal: "why", Award: award, Openings: []casefile.Opening{
 			opening(casefile.OpeningKeyed, ""), opening(casefile.OpeningDenied, ""), opening(casefile.OpeningFinished, casefile.Swapped),
 		},
+		Contacts: []casefile.ContactUse{{
+			Head: casefile.Head{ID: "canary", State: casefile.ContactFinished, At: at}, Purpose: casefile.ContactNotice, Officer: "canary",
+			Approval: "canary", Way: casefile.ByGateway, Result: casefile.ContactFailed,
+		}},
 	}, web.EN))
 	want := `{"number":"2026-AAAAA-BBBBB","state":"REPLIED","registeredOn":"2026-03-05","evidence":[],` +
 		`"refusal":{"reason":"not_ours","text":"why"},"reply":{"conclusion":"c","facts":"f","decision":"d","reward":"r"},` +
 		`"award":{"number":"N1","fen":300000,"state":"NOTIFIED","claimBy":"2026-03-04T16:30:00Z","asked":true},` +
 		`"openings":[{"purpose":"reward_payment","day":"2026-03-05","result":"asked"},` +
 		`{"purpose":"reward_payment","day":"2026-03-05","result":"denied"},{"purpose":"reward_payment","day":"2026-03-05","result":"swapped"}],"leads":[],` +
+		`"contactUses":[{"purpose":"notice","day":"2026-03-05"}],` +
 		`"servedOn":"2026-03-06","objected":true,"messages":{"fromDesk":2,"deskOn":"2026-03-05","sent":1},"triesLeft":10}`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v, want %s", got, err, want)

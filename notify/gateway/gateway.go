@@ -77,7 +77,7 @@ type Client struct{ cfg Config }
 
 // New returns a Client. It follows no redirect: what is signed is for one place.
 func New(cfg Config) *Client {
-	own := http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	own := http.Client{Transport: &http.Transport{}}
 	if cfg.HTTP != nil {
 		own = *cfg.HTTP
 	}

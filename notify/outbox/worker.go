@@ -24,7 +24,7 @@ const (
 	settleTime  = 5 * time.Second  // limit for a short write that Stop does not cut off
 )
 
-// Config is what a Worker needs. Only Poll may be left out.
+// Config is what a Worker needs. Only Poll and Counter may be left out.
 type Config struct {
 	Store   Store
 	Devices Devices
@@ -34,6 +34,7 @@ type Config struct {
 	Logger  *slog.Logger
 	Owner   string        // names this worker in leases; unique among all that run
 	Poll    time.Duration // longest wait before it looks again; 2 s if 0
+	Counter string        // name of what Collector counts; grid_pushes_total if empty
 }
 
 // Worker sends what is due. Several may run on one Store.
@@ -54,13 +55,13 @@ func New(cfg Config) *Worker {
 		cfg:  cfg,
 		kick: make(chan struct{}, 1),
 		pushes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grid_pushes_total",
-			Help: "Pushes by what became of them.",
+			Name: cmp.Or(cfg.Counter, "grid_pushes_total"),
+			Help: "Tries to send by what became of them.",
 		}, []string{"outcome"}),
 	}
 }
 
-// Collector returns the counter grid_pushes_total, by outcome: those of
+// Collector returns the counter, by outcome: those of
 // notify.Outcome for each send, "no_device" and "expired" for entries that
 // left without one.
 func (w *Worker) Collector() prometheus.Collector { return w.pushes }

@@ -22,6 +22,7 @@ import (
 	"gridwatch/media/scrub"
 	"gridwatch/mobileapi"
 	"gridwatch/notify/fcm"
+	"gridwatch/notify/gateway"
 	"gridwatch/notify/outbox"
 	"gridwatch/schemas/catalog/schemes"
 	"gridwatch/schemas/examples/sealpage"
@@ -54,8 +55,10 @@ type App struct {
 	keys    *keyFile
 	audit   *audit.Log
 	relay   *workflow.Relay
-	sender  *fcm.Sender    // nil when push is off
-	worker  *outbox.Worker // nil when push is off
+	sender  *fcm.Sender     // nil when push is off
+	worker  *outbox.Worker  // nil when push is off
+	gateway *gateway.Client // nil when there is none
+	carrier *outbox.Worker  // nil with it
 	server  *web.Server
 	metrics *prometheus.Registry
 	public  net.Listener
@@ -134,7 +137,8 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	deps := workflow.Deps{
 		Reports: a.store.Reports, Tasks: a.store.Tasks, Visits: a.store.Visits, Hazards: a.store.Hazards,
-		Penalties: a.store.Penalties, Awards: a.store.Awards, Openings: a.store.Openings, Rings: a.store.Rings, Leads: a.store.Leads, Envelopes: a.store.Envelopes,
+		Penalties: a.store.Penalties, Awards: a.store.Awards, Openings: a.store.Openings, Rings: a.store.Rings, Leads: a.store.Leads,
+		Approvals: a.store.Approvals, Contacts: a.store.Contacts, Envelopes: a.store.Envelopes,
 		Messages: a.store.Messages, WrappedKeys: a.store.WrappedKeys, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger, Statistics: a.store.Statistics,
 		Media: media.New(a.objects, a.env.Random, media.Config{Uploads: uploads}), Cleaner: scrub.New(scrub.Config{}),
@@ -151,6 +155,12 @@ func (a *App) assemble(ctx context.Context) error {
 		if deps.Pushes, err = a.push(ctx, keyring); err != nil {
 			return err
 		}
+	}
+	if a.cfg.ContactGateway != "" {
+		if deps.HandOvers, err = a.handOvers(keyring); err != nil {
+			return err
+		}
+		deps.Gateway = reach{a.gateway}
 	}
 	a.service = workflow.New(deps)
 	a.relay = workflow.NewRelay(a.service)
@@ -175,7 +185,7 @@ func (a *App) push(ctx context.Context, keyring *vault.Keyring) (workflow.Pushes
 		Store: a.store.Outbox, Devices: a.store.Devices(open, workflow.DeviceID), Sender: a.sender,
 		Now: a.env.Now, Random: a.env.Random, Logger: a.env.Log, Owner: owner,
 	})
-	return pushes{store: a.store.Outbox, worker: a.worker}, a.metrics.Register(a.worker.Collector())
+	return pushes{store: a.store.Outbox, worker: a.worker, life: pushLife}, a.metrics.Register(a.worker.Collector())
 }
 
 // surfaces mounts every route.
@@ -222,8 +232,8 @@ func (a *App) Run(ctx context.Context) error {
 	defer stop()
 	a.relay.Start(work)
 	a.audit.Start(work)
-	if a.worker != nil {
-		a.worker.Start(work)
+	for _, w := range a.workers() {
+		w.Start(work)
 	}
 	a.checkClock(ctx)
 	keeper := a.keep(work)
@@ -234,8 +244,8 @@ func (a *App) Run(ctx context.Context) error {
 	err := a.server.Serve(ctx, a.public, a.cfg.Drain)
 	a.relay.Stop()
 	a.audit.Stop()
-	if a.worker != nil {
-		a.worker.Stop()
+	for _, w := range a.workers() {
+		w.Stop()
 	}
 	stop()
 	<-keeper
@@ -244,6 +254,17 @@ func (a *App) Run(ctx context.Context) error {
 		err = errors.Join(err, served)
 	}
 	return errors.Join(err, a.Close(context.WithoutCancel(ctx)))
+}
+
+// workers are those of the outboxes that are in use.
+func (a *App) workers() []*outbox.Worker {
+	var all []*outbox.Worker
+	for _, w := range []*outbox.Worker{a.worker, a.carrier} {
+		if w != nil {
+			all = append(all, w)
+		}
+	}
+	return all
 }
 
 // Close lets go of everything Open took.
@@ -258,6 +279,9 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.sender != nil {
 		a.sender.Close()
+	}
+	if a.gateway != nil {
+		a.gateway.Close()
 	}
 	if a.objects != nil {
 		a.objects.Close()

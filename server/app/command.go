@@ -62,6 +62,7 @@ func commands() []command {
 		{"log countersign", "--signer FILE --key KEY [--checkpoint OLD] URL", "check the log's newest checkpoint and sign it", countersignLog},
 		{"log accept", "FILE", "keep the countersignature of the level above", acceptLog},
 		{"evidence verify", "--key KEY [--key KEY] FILE.zip", "check an archive of evidence, offline: digests, chains, proofs", verifyEvidence},
+		{"gateway keys", "", "print the public keys by which a contact gateway knows this server", gatewayKeys},
 		{"healthcheck", "", "exit 0 if the server on this machine is ready", healthcheck},
 		{"demo load", "", "write demo areas, grids and people", loadDemo},
 		{"demo code", "DIR LOGIN", "print what a demo login's authenticator shows", demoCode},

@@ -32,16 +32,17 @@ func (a *App) hasher(k *vault.Keyring) *vault.Hasher {
 
 func isInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
-// pushes puts what the relay queues into the outbox.
+// pushes puts what the relay queues into an outbox.
 type pushes struct {
 	store  outbox.Store
 	worker *outbox.Worker
+	life   time.Duration // of an entry
 }
 
 // Queue implements workflow.Pushes.
 func (p pushes) Queue(ctx context.Context, push workflow.Push) error {
 	e := outbox.For(push.Record, uint64(push.Seq), push.Person) //nolint:gosec // a sequence counts from 1
-	e.Tenant, e.Kind, e.Ref, e.NotBefore, e.ExpiresAt = push.Tenant, push.Kind, push.Ref, push.At, push.At.Add(pushLife)
+	e.Tenant, e.Kind, e.Ref, e.NotBefore, e.ExpiresAt = push.Tenant, push.Kind, push.Ref, push.At, push.At.Add(p.life)
 	if err := p.store.Add(ctx, e); err != nil {
 		return err
 	}

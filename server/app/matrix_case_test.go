@@ -192,6 +192,7 @@ func prepare(t *testing.T, w *world, tenant string) *filedCase {
 	c.reward()
 	c.talk()
 	c.open()
+	c.reach()
 	c.signIn()
 	c.administer()
 	return c

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"io"
 	"net/http"
@@ -224,18 +225,34 @@ func (c *filedCase) open() {
 	c.ids["ring"] = workflow.RingID(c.tenant, vault.RingA)
 	c.ids["opening"] = c.do("reward1", "/v1/custody/openings", asked(c.ids)).ID
 	once := filepath.Join(c.t.TempDir(), "once.key")
-	for _, step := range [][]string{{"identity1", "key", "--once", once}, {"seal1", "peel", "--yes"}} {
-		login, command, flags := step[0], step[1], step[2:]
-		args := append([]string{
-			command, "--server", c.base, "--token-file", "-", "--opening", c.ids["opening"], "--key", demo.KeyFile(c.dir, c.tenant, login),
-		}, flags...)
-		err := custody.Run(c.t.Context(), args, custody.Env{
-			Stdin: strings.NewReader(c.client(login).Token), Stdout: io.Discard, Stderr: io.Discard, Now: time.Now, Random: rand.Reader,
-		})
-		if err != nil {
-			c.t.Fatalf("custody %s: %v", command, err)
-		}
+	c.custody("identity1", "key", "--opening", c.ids["opening"], "--once", once)
+	c.custody("seal1", "peel", "--opening", c.ids["opening"], "--yes")
+}
+
+// reach has ring B approve that contacts are used, and ring A take a use.
+func (c *filedCase) reach() {
+	c.t.Helper()
+	out := c.custody("seal1", "approve", "--purpose", "call_back", "--basis", "安全生产法 第76条", "--uses", "40", "--days", "7", "--yes")
+	c.ids["approval"] = strings.TrimSpace(out[strings.LastIndex(out, " ")+1:])
+	c.ids["contact"] = c.do("identity1", "/v1/custody/contacts", use(c.ids)).ID
+}
+
+func use(ids map[string]string) doc {
+	return doc{"approval": ids["approval"], "report": ids["report"], "way": casefile.ByTerminal}
+}
+
+// custody runs the custody tool as an officer and returns what it prints.
+func (c *filedCase) custody(login, command string, flags ...string) string {
+	c.t.Helper()
+	args := append([]string{command, "--server", c.base, "--token-file", "-", "--key", demo.KeyFile(c.dir, c.tenant, login)}, flags...)
+	var out bytes.Buffer
+	err := custody.Run(c.t.Context(), args, custody.Env{
+		Stdin: strings.NewReader(c.client(login).Token), Stdout: &out, Stderr: io.Discard, Now: time.Now, Random: rand.Reader,
+	})
+	if err != nil {
+		c.t.Fatalf("custody %s: %v", command, err)
 	}
+	return out.String()
 }
 
 // signIn begins a session of which the refresh token is kept.

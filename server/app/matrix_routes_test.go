@@ -11,6 +11,7 @@ import (
 	"gridwatch/media/mediatest"
 	"gridwatch/server/app"
 	"gridwatch/server/app/apiclient"
+	"gridwatch/server/casefile"
 	"gridwatch/server/vault"
 	"gridwatch/server/web"
 )
@@ -113,6 +114,12 @@ func (c *filedCase) samples() map[string]sample {
 		"POST /v1/office/budgets/:year/allocations": {body: fixed(doc{"paper": "paper", "fen": 100_000_000})},
 		"GET /v1/custody/openings":                  {},
 		"GET /v1/custody/rings":                     {},
+		"GET /v1/custody/approvals":                 {},
+		"GET /v1/custody/contacts":                  {},
+		"POST /v1/custody/approvals": {body: fixed(doc{
+			"id": hexID(c.t), "purpose": casefile.ContactNotice, "basis": "安全生产法 第76条", "way": casefile.ByTerminal, "uses": 1, "expires": soon(),
+			"signature": signature,
+		})},
 		"POST /v1/custody/rings": {body: fixed(doc{
 			"recipient": once.Recipient(), "officer": holder, "share": "QUFB", "recovery": holder, "wrapped": "QUFB", "signature": signature,
 		})},
@@ -209,8 +216,18 @@ func (c *filedCase) samples() map[string]sample {
 			"POST /v1/custody/openings/:id/outcome": func(ids map[string]string) any {
 				return doc{"requestId": ids["opening"], "result": "opened", "signature": signature}
 			},
-			"POST /v1/custody/openings/:id/deny": fixed(doc{"reason": "No basis."}),
-			"POST /v1/custody/rings/:id/ask":     fixed(holder),
+			"POST /v1/custody/openings/:id/deny":    fixed(doc{"reason": "No basis."}),
+			"GET /v1/custody/approvals/:id":         nil,
+			"POST /v1/custody/approvals/:id/revoke": nil,
+			"GET /v1/custody/contacts/:id":          nil,
+			"POST /v1/custody/contacts":             made(use),
+			"POST /v1/custody/contacts/:id/handover": func(ids map[string]string) any {
+				return doc{"requestId": ids["contact"], "sealed": "QUFB", "signature": signature}
+			},
+			"POST /v1/custody/contacts/:id/outcome": func(ids map[string]string) any {
+				return doc{"requestId": ids["contact"], "result": "finished", "signature": signature}
+			},
+			"POST /v1/custody/rings/:id/ask": fixed(holder),
 			"POST /v1/custody/rings/:id/prove": fixed(doc{
 				"nonce": base64.StdEncoding.EncodeToString(make([]byte, 32)), "signature": signature,
 			}),
@@ -276,7 +293,7 @@ func kinds() map[string]string {
 	return map[string]string{
 		"reports": "report", "evidence": "item", "tasks": "task", "inspections": "visit", "hazards": "hazard", "penalties": "penalty",
 		"awards": "award", "openings": "opening", "devices": "device", "briefs": "report", "rings": "ring",
-		"rechecks": "report", "attachments": "attachment", "leads": "lead", "exhibits": "exhibit",
+		"rechecks": "report", "attachments": "attachment", "leads": "lead", "exhibits": "exhibit", "approvals": "approval", "contacts": "contact",
 	}
 }
 

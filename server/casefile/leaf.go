@@ -5,11 +5,13 @@ import "slices"
 // logged are the moves that enter the log (存证), by the noun of their table:
 // what concerns the reporter and must not be undone unseen (confidentiality 11).
 var logged = map[string][]Command{
-	"report":  {"register"},
-	"opening": {"ask", "key", "peel", "deny", "finish", "refused"},
-	"ring":    {"create", "leave"}, // versions of the key
-	"lead":    {"ask", "agree", "refuse", "deny", "release"},
-	"award":   {"draft", "approve", "notify", "paid", "adjust"},
+	"report":   {"register"},
+	"opening":  {"ask", "key", "peel", "deny", "finish", "refused"},
+	"approval": {"give", "revoke", "refused"},
+	"contact":  {"take", "hand_over", "answer", "finish", "refused"},
+	"ring":     {"create", "leave"}, // versions of the key
+	"award":    {"draft", "approve", "notify", "paid", "adjust"},
+	"lead":     {"ask", "agree", "refuse", "deny", "release"},
 }
 
 // LeafKind returns what the log calls a move to a state, and whether the move

@@ -157,6 +157,11 @@ const (
 
 	EvidenceExport Action = "evidence.export" // an archive for a court, with the days on which items came
 
+	ApprovalGive Action = "approval.give" // ring B gives and revokes
+	ApprovalRead Action = "approval.read"
+	ContactTake  Action = "contact.take" // ring A: take, hand over, state the outcome
+	ContactRead  Action = "contact.read"
+
 	OpeningAskPayment  Action = "opening.ask_payment"
 	OpeningAskCallBack Action = "opening.ask_call_back"
 	OpeningAskJustice  Action = "opening.ask_justice"
@@ -223,6 +228,11 @@ var policy = map[Action][]rule{
 	OpeningPeel:   {{ofTenant, []Role{SealLeader}}},
 	OpeningFinish: {{ofTenant, []Role{IdentityOfficer}}},
 	OpeningDeny:   {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
+
+	ApprovalGive: {{ofTenant, []Role{SealLeader}}},
+	ApprovalRead: {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
+	ContactTake:  {{ofTenant, []Role{IdentityOfficer}}},
+	ContactRead:  {{ofTenant, []Role{SealLeader, IdentityOfficer}}},
 
 	AdminRead:     {{ofTenant, []Role{Administrator}}},
 	AdminChange:   {{ofTenant, []Role{Administrator}}},

@@ -76,6 +76,9 @@ type Effect struct {
 	Message *Message `bson:"message"` // a message of the dialogue to be kept
 
 	Link *CustodyEvent `bson:"link"` // an event of an item's chain of custody
+
+	Contact  *ContactUse `bson:"contact"`  // a use of a contact to be kept
+	HandOver bool        `bson:"handover"` // this use's sealed contact goes to the gateway
 }
 
 // Push is a notice to a person's devices: a kind and an opaque reference.

@@ -58,6 +58,8 @@ type Config struct {
 	FCMCredentials string `env:"GRID_FCM_CREDENTIALS" meaning:"path of the service account's file"`
 	FCMEndpoint    string `env:"GRID_FCM_ENDPOINT" meaning:"address of a stand-in for FCM, on loopback only; needs no credentials"`
 
+	ContactGateway string `env:"GRID_CONTACT_GATEWAY_URL" meaning:"address of the gateway that calls or writes to reporters, https, or http on loopback; without it contacts are used at an officer's terminal only"`
+
 	PasskeyOrigin string `env:"GRID_PASSKEY_ORIGIN" meaning:"origin of the pages that use passkeys, such as https://grid.example.gov.cn; without it staff use authenticator apps"`
 
 	LogLevel   slog.Level `env:"GRID_LOG_LEVEL" envDefault:"INFO" meaning:"DEBUG, INFO, WARN or ERROR"`
@@ -222,7 +224,18 @@ func (c Config) check() []error {
 		u, err := url.Parse(c.FCMEndpoint)
 		refuse(err != nil || u.Scheme != "http" || !loopback(u.Host), "GRID_FCM_ENDPOINT is http on loopback, with a port")
 	}
+	refuse(c.ContactGateway != "" && !gatewayAddress(c.ContactGateway),
+		"GRID_CONTACT_GATEWAY_URL is https, or http on loopback with a port, without credentials and query")
 	return mistakes
+}
+
+// gatewayAddress says whether sealed contacts may be sent to an address.
+func gatewayAddress(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return false
+	}
+	return u.Scheme == "https" || (u.Scheme == "http" && loopback(u.Host))
 }
 
 // loopback says whether host:port is on this machine only.

@@ -77,7 +77,7 @@ func bodies() map[string]struct {
 		"session-tie":       {`{"area":"220182100000","firm":"厂厂"}`, &workflow.NearTo{}},
 		"office-policy": {
 			`{"decideDays":1,"concludeDays":2,"taskHours":3,"payDays":4,"repeatHours":5,"openingHours":6,"maxItems":7,
-			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"suppressUnder":14,"figuresDays":15,"plainViews":true,"secondFactor":["leader"]}`,
+			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"suppressUnder":14,"figuresDays":15,"approvalUses":16,"approvalDays":17,"contactHours":18,"plainViews":true,"secondFactor":["leader"]}`,
 			&workflow.Policy{},
 		},
 		"ring-founding":   {`{"recipient":"age1pq1qqq","officer":` + aHolder + `,"share":"QUFB","recovery":` + aHolder + `,"wrapped":"QUFB","signature":` + aSig + `}`, &workflow.RingFounding{}},
@@ -88,6 +88,14 @@ func bodies() map[string]struct {
 		"ring-leaving":    {`{"person":"p","version":2,"recipient":"age1pq1qqq","shares":[{"person":"q","wrapped":"QUFB"}],"wrapped":"QUFB","signature":` + aSig + `}`, &workflow.Leaving{}},
 		"ring-check":      {`{"day":"2026-03-02","readable":3,"unreadable":1,"swapped":1,"signature":` + aSig + `}`, &workflow.DayCheck{}},
 		"seal-fault":      {`{"result":"swapped"}`, &sealFault{}},
+
+		"custody-approval": {
+			`{"id":` + anID + `,"purpose":"notice","basis":"第76条","way":"gateway","gateway":"age1pq1qqq","uses":3,"expires":` + aTime + `,"signature":` + aSig + `}`,
+			&workflow.StandingApproval{},
+		},
+		"custody-contact":         {`{"approval":` + anID + `,"report":` + anID + `,"way":"terminal"}`, &workflow.ContactRequest{}},
+		"custody-handover":        {`{"requestId":` + anID + `,"sealed":"QUFB","signature":` + aSig + `}`, &vault.Handover{}},
+		"custody-contact-outcome": {`{"requestId":` + anID + `,"result":"failed","signature":` + aSig + `}`, &vault.ContactOutcome{}},
 	}
 }
 

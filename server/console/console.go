@@ -107,6 +107,16 @@ func Routes(d Deps) []web.Route {
 		post("/v1/custody/openings/:id/outcome", casefile.OpeningFinish, "custody-outcome", change(s.FinishOpening)),
 		post("/v1/custody/openings/:id/deny", casefile.OpeningDeny, "custody-denial", field(s.DenyOpening, denial.text)),
 
+		get("/v1/custody/approvals", casefile.ApprovalRead, list(casefile.ApprovalMoves, s.ListApprovals, newApproval)),
+		post("/v1/custody/approvals", casefile.ApprovalGive, "custody-approval", create(s.GiveApproval)),
+		get("/v1/custody/approvals/:id", casefile.ApprovalRead, read(s.ReadApproval, newApprovalPage)),
+		post("/v1/custody/approvals/:id/revoke", casefile.ApprovalGive, "", move(s.RevokeApproval)),
+		get("/v1/custody/contacts", casefile.ContactRead, list(casefile.ContactMoves, s.ListContacts, newContact)),
+		post("/v1/custody/contacts", casefile.ContactTake, "custody-contact", create(s.TakeContact)),
+		get("/v1/custody/contacts/:id", casefile.ContactRead, read(s.ReadContact, newContactTurn)),
+		post("/v1/custody/contacts/:id/handover", casefile.ContactTake, "custody-handover", change(s.HandOver)),
+		post("/v1/custody/contacts/:id/outcome", casefile.ContactTake, "custody-contact-outcome", change(s.FinishContact)),
+
 		get("/v1/custody/rings", casefile.RingRead, readRings(s)),
 		post("/v1/custody/rings", casefile.RingKeep, "ring-founding", create(s.CreateRing)),
 		post("/v1/custody/rings/:id/ask", casefile.RingKeep, "ring-key", change(s.AskEnrol)),

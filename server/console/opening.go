@@ -60,10 +60,14 @@ type openingEvent struct {
 func newOpeningTurn(_ *web.Request, o workflow.OpeningView) openingTurn {
 	return openingTurn{
 		opening: newOpening(&o.Opening), Request: o.Request, Envelope: o.Envelope, InnerDigest: o.Inner, Layer: o.Layer,
-		Binding: o.Binding, PeeledBy: o.PeeledBy, Timeline: each(o.Timeline, func(e casefile.Event) openingEvent {
-			return openingEvent{event: newTimeline([]casefile.Event{e})[0], Code: e.Code}
-		}),
+		Binding: o.Binding, PeeledBy: o.PeeledBy, Timeline: coded(o.Timeline),
 	}
+}
+
+func coded(events []casefile.Event) []openingEvent {
+	return each(events, func(e casefile.Event) openingEvent {
+		return openingEvent{event: newTimeline([]casefile.Event{e})[0], Code: e.Code}
+	})
 }
 
 // onceKey is the body of key: the recipient that the layer is wrapped to.

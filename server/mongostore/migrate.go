@@ -30,6 +30,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		rewraps,
 		publicationCollection,
 		chainCollection,
+		contacts,
 	}
 }
 
@@ -135,6 +136,25 @@ func leads(ctx context.Context, db *mongo.Database) error {
 		index("tenant", "report", "at", "_id"),
 		{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)},
 	}}.create(ctx, db)
+}
+
+// contacts makes what the use of contacts needs: approvals, uses, and what waits
+// for the gateway.
+func contacts(ctx context.Context, db *mongo.Database) error {
+	due := mongo.IndexModel{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)}
+	for _, c := range []collection{
+		{approvalKind, []mongo.IndexModel{index("tenant", "state", "at", "_id"), index("tenant", "at", "_id"), due}},
+		{contactKind, []mongo.IndexModel{
+			index("tenant", "state", "at", "_id"), index("tenant", "at", "_id"), index("tenant", "report", "at", "_id"), due,
+		}},
+		{"handover", []mongo.IndexModel{index("slot", "not_before", "_id"), index("not_before", "slot")}},
+		{"handover_slot", nil},
+	} {
+		if err := c.create(ctx, db); err != nil {
+			return err
+		}
+	}
+	return makeSlots(ctx, db, "handover_slot")
 }
 
 type collection struct {

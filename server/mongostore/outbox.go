@@ -13,7 +13,7 @@ import (
 	"gridwatch/server/workflow"
 )
 
-// pushes keeps pushes and the leases of their slots (outbox.Store).
+// pushes keeps pushes, or what waits for the contact gateway, and the leases of their slots (outbox.Store).
 //
 // Done and Retry look at the lease and then write, so they are two steps. What
 // keeps them together is time: nobody else gets the slot before the lease ends,
@@ -42,13 +42,15 @@ type slot struct {
 	Until time.Time `bson:"until"`
 }
 
-// slots makes the slots, none of them leased.
-func slots(ctx context.Context, db *mongo.Database) error {
+// slots makes the slots of pushes, none of them leased.
+func slots(ctx context.Context, db *mongo.Database) error { return makeSlots(ctx, db, "slot") }
+
+func makeSlots(ctx context.Context, db *mongo.Database, name string) error {
 	var free []any
 	for n := range outbox.Slots {
 		free = append(free, slot{Slot: n})
 	}
-	_, err := db.Collection("slot").InsertMany(ctx, free, options.InsertMany().SetOrdered(false))
+	_, err := db.Collection(name).InsertMany(ctx, free, options.InsertMany().SetOrdered(false))
 	if mongo.IsDuplicateKeyError(err) {
 		return nil // another process made some of them
 	}

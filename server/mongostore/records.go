@@ -24,6 +24,9 @@ const (
 	openingKind = "opening"
 	ringKind    = "ring"
 	leadKind    = "lead"
+
+	approvalKind = "approval"
+	contactKind  = "contact_use"
 )
 
 // nextEffect is when the effects of a record are due. A record without effects

@@ -49,6 +49,8 @@ type Store struct {
 	Openings  workflow.Records[casefile.Opening]
 	Rings     workflow.Records[casefile.Ring]
 	Leads     workflow.Records[casefile.Lead]
+	Approvals workflow.Records[casefile.Approval]
+	Contacts  workflow.Records[casefile.ContactUse]
 	Pending   workflow.Pending
 	Envelopes workflow.Envelopes
 	// WrappedKeys are those of all documents.
@@ -63,6 +65,7 @@ type Store struct {
 	Ledger      reward.Ledger
 	Statistics  workflow.Statistics
 	Outbox      outbox.Store
+	HandOvers   outbox.Store // what waits for the contact gateway
 	Audit       audit.Store
 
 	db *mongo.Database
@@ -105,6 +108,8 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Openings:  newRecords[casefile.Opening](db, openingKind),
 		Rings:     newRecords[casefile.Ring](db, ringKind),
 		Leads:     newRecords[casefile.Lead](db, leadKind),
+		Approvals: newRecords[casefile.Approval](db, approvalKind),
+		Contacts:  newRecords[casefile.ContactUse](db, contactKind),
 		Pending:   pending{db},
 		Envelopes: envelopes{db.Collection("envelope")},
 
@@ -119,6 +124,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Loader:    loader{directory: d, rosters: rosters{db}},
 		Ledger:    ledger{db.Collection("ledger")},
 		Outbox:    pushes{entries: db.Collection("outbox"), slots: db.Collection("slot")},
+		HandOvers: pushes{entries: db.Collection("handover"), slots: db.Collection("handover_slot")},
 		Audit:     newAuditLog(db),
 
 		Statistics: statistics{db},

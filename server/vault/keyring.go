@@ -26,11 +26,12 @@ const (
 	Session     Purpose = "session"     // Ed25519 seed, access tokens
 	LogSigning  Purpose = "log"         // Ed25519 seed, checkpoints of the log
 	Challenge   Purpose = "challenge"   // HMAC, challenges of the proof of work
+	ToGateway   Purpose = "gateway"     // Ed25519 seed, requests to the contact gateway
 )
 
 // purposes returns every Purpose; a keyring has keys for all of them.
 func purposes() []Purpose {
-	return []Purpose{AtRest, Idempotency, Receipt, Lookup, Pepper, Digest, Signing, Session, LogSigning, Challenge}
+	return []Purpose{AtRest, Idempotency, Receipt, Lookup, Pepper, Digest, Signing, Session, LogSigning, Challenge, ToGateway}
 }
 
 // ErrNoKey means that a keyring has no key of that id: it was removed too soon.
@@ -131,6 +132,16 @@ func (k *Keyring) SessionKey() (string, ed25519.PrivateKey) {
 
 // SessionKeys returns the public keys by which access tokens are checked, by id.
 func (k *Keyring) SessionKeys() map[string]ed25519.PublicKey { return k.publicKeys(Session) }
+
+// GatewayKey returns the newest key for requests to the contact gateway and its
+// id (RFC 9421 "keyid").
+func (k *Keyring) GatewayKey() (string, ed25519.PrivateKey) {
+	e := k.keys()[ToGateway][0]
+	return e.ID, ed25519.NewKeyFromSeed(e.Key)
+}
+
+// GatewayKeys returns the public keys by which a gateway checks requests, by id.
+func (k *Keyring) GatewayKeys() map[string]ed25519.PublicKey { return k.publicKeys(ToGateway) }
 
 // LogKey returns the newest key for checkpoints of the log.
 func (k *Keyring) LogKey() ed25519.PrivateKey {

@@ -1,8 +1,10 @@
 package workflow_test
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"testing"
@@ -36,6 +38,7 @@ type bench struct {
 	store   *mongostore.Store
 	now     time.Time
 	custody storetest.Custody
+	gateway *vault.RequestKey // of a gateway that is nowhere
 	code    string
 	report  string
 	award   string
@@ -51,6 +54,7 @@ func newBench(t *testing.T) *bench {
 	clock := func() time.Time { return b.now }
 	b.s = workflow.New(workflow.Deps{
 		Reports: b.store.Reports, Awards: b.store.Awards, Openings: b.store.Openings, Rings: b.store.Rings, Leads: b.store.Leads, Statistics: b.store.Statistics,
+		Approvals: b.store.Approvals, Contacts: b.store.Contacts,
 		Envelopes: b.store.Envelopes, Messages: b.store.Messages, Pending: b.store.Pending, Directory: b.store.Directory,
 		Chains: b.store.Chains,
 		Audit:  storetest.NewLog(t, b.store.Audit, "test", 0), Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Keyring: keyring,
@@ -61,6 +65,8 @@ func newBench(t *testing.T) *bench {
 	}))
 	b.ok(b.store.Loader.PutGrids(t.Context(), "county", nil))
 	b.custody.Enrol(t, b.store, "county", map[vault.Ring]string{vault.RingA: "a1", vault.RingB: "b1"}, b.now)
+	b.gateway, err = vault.NewRequestKey()
+	b.ok(err)
 	b.report = b.register()
 	b.award = b.claimed()
 	return b
@@ -136,6 +142,26 @@ func (b *bench) register() string {
 	actor, err := b.s.OpenReceipt(b.t.Context(), b.code)
 	b.ok(err)
 	return actor.Report
+}
+
+// anonymous has a reporter send a report that says nothing of who sends it.
+func (b *bench) anonymous() string {
+	b.t.Helper()
+	out, err := b.s.Register(b.t.Context(), workflow.Submission{
+		Tenant: "county", Key: b.key(), Body: []byte(`{}`), Channel: "web", Mode: casefile.Anonymous, Narrative: "narrative",
+		Allegations: []workflow.SubmittedAllegation{{Matter: casefile.IllegalAct, Text: "text"}}, Files: noFiles{},
+	})
+	b.ok(err)
+	actor, err := b.s.OpenReceipt(b.t.Context(), out.Code.Reveal())
+	b.ok(err)
+	return actor.Report
+}
+
+// unreached is a gateway whose line is down.
+type unreached struct{}
+
+func (unreached) Deliver(context.Context, string, casefile.ContactPurpose, []byte) (bool, error) {
+	return false, errors.New("down")
 }
 
 // claimed writes an award for the report as it stands once the reporter asked.

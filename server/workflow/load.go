@@ -94,11 +94,15 @@ func (im Import) checkAbove(ctx context.Context, t Tenant) error {
 // maxItems is how many files a form can have (mobileapi's limit of a body).
 const maxItems = 20
 
+// maxTaken is how many uses the record of an approval can hold.
+const maxTaken = 1000
+
 // check refuses numbers that could not be meant.
 func (p Policy) check() error {
 	for name, n := range map[string]int{
 		"decideDays": p.DecideDays, "concludeDays": p.ConcludeDays, "taskHours": p.TaskHours, "payDays": p.PayDays,
 		"repeatHours": p.RepeatHours, "openingHours": p.OpeningHours, "maxItems": p.MaxItems,
+		"approvalUses": p.ApprovalUses, "approvalDays": p.ApprovalDays, "contactHours": p.ContactHours,
 		"serviceDays": p.ServiceDays, "objectionDays": p.ObjectionDays, "recheckDays": p.RecheckDays,
 		"maxManifest": p.MaxManifest, "maxMessages": p.MaxMessages, "leadDays": p.LeadDays,
 		"suppressUnder": p.SuppressUnder, "figuresDays": p.FiguresDays,
@@ -111,6 +115,9 @@ func (p Policy) check() error {
 		if !slices.Contains(casefile.StaffRoles(), role) {
 			return fault.New(fault.Invalid, "policy.unknown_role", "a second factor is asked of known roles").At("/policy/secondFactor")
 		}
+	}
+	if p.ApprovalUses > maxTaken {
+		return fault.New(fault.Invalid, "policy.number", "an approval is for at most %d uses", maxTaken).At("/policy/approvalUses")
 	}
 	if p.MaxItems > maxItems {
 		return fault.New(fault.Invalid, "policy.number", "a form has at most %d files", maxItems).At("/policy/maxItems")

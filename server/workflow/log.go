@@ -65,7 +65,8 @@ func (s *Service) logged(
 }
 
 // ReadProofs returns, for the reporter, the proofs that the registration, every
-// opening, every step of a lead and every step of an award the reporter may see stand in the log.
+// opening, every use of the contact, every step of a lead and every step of an award the reporter may see
+// stand in the log.
 func (s *Service) ReadProofs(ctx context.Context, actor casefile.Actor) (audit.Proofs, error) {
 	view, err := s.ReadReceipt(ctx, actor)
 	if err != nil {
@@ -100,6 +101,11 @@ func (s *Service) ReadProofs(ctx context.Context, actor casefile.Actor) (audit.P
 	for _, l := range view.Leads {
 		for _, e := range l.Timeline {
 			errs = append(errs, prove(casefile.LeadMoves, l.ID, e))
+		}
+	}
+	for _, u := range view.Contacts {
+		for _, e := range u.Timeline {
+			errs = append(errs, prove(casefile.ContactMoves, u.ID, e))
 		}
 	}
 	if view.Award != nil {

@@ -93,32 +93,10 @@ func (s *Service) onOpening(
 			}
 			return s.logged(ctx, o.Report, &o.Head, casefile.OpeningMoves, *e, effects)
 		})
-	switch fault.KindOf(err) {
-	case fault.Invalid, fault.Conflict:
-		return out, errors.Join(err, s.noteRefusal(ctx, call.Actor, id, err))
-	case fault.Internal, fault.Unauthorized, fault.NotFound, fault.TooLarge, fault.Unsupported, fault.Busy:
+	if refused(err) {
+		err = errors.Join(err, noteRefusal(ctx, s, s.Openings, casefile.OpeningMoves, call.Actor, id, "", err))
 	}
 	return out, err
-}
-
-// noteRefusal puts a step that was refused on the record: whoever tried alone,
-// twice, too late or with another's layer is seen there.
-func (s *Service) noteRefusal(ctx context.Context, actor casefile.Actor, id string, refusal error) error {
-	for range maxTries {
-		o, err := s.Openings.Get(ctx, actor.Tenant, id)
-		if err != nil {
-			return err
-		}
-		_, err = move(ctx, s, o, s.Openings, casefile.OpeningMoves, casefile.Event{
-			At: s.now(), Command: "refused", By: actor.Name(), Code: fault.CodeOf(refusal),
-		}, func(o *casefile.Opening, e *casefile.Event) ([]casefile.Effect, error) {
-			return s.logged(ctx, o.Report, &o.Head, casefile.OpeningMoves, *e, nil)
-		})
-		if fault.CodeOf(err) != "record.stale" {
-			return err
-		}
-	}
-	return nil // the record is busy with what was not refused
 }
 
 // KeyOpening is ring A's officer bringing a one-time recipient to a request.

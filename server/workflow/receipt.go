@@ -35,13 +35,14 @@ type ReceiptView struct {
 	Award    *casefile.Award
 	Openings []casefile.Opening
 	Leads    []casefile.Lead
+	Contacts []casefile.ContactUse
 
 	TriesLeft int // of the claim password
 }
 
 // ReadReceipt shows the reporter the state of the report, the reply, the award
-// once it is notified, every opening (confidentiality 3) and every lead that
-// was or would be released. An answer that is
+// once it is notified, every opening and use of the contact (confidentiality 3)
+// and every lead that was or would be released. An answer that is
 // shown for the first time is served with it.
 func (s *Service) ReadReceipt(ctx context.Context, actor casefile.Actor) (ReceiptView, error) {
 	r, err := load(ctx, actor, s.Reports, actor.Report, casefile.ReceiptRead)
@@ -70,8 +71,26 @@ func (s *Service) ReadReceipt(ctx context.Context, actor casefile.Actor) (Receip
 	if view.Openings, err = s.Openings.List(ctx, of); err != nil {
 		return ReceiptView{}, err
 	}
-	view.Leads, err = s.Leads.List(ctx, of)
+	if view.Leads, err = s.Leads.List(ctx, of); err != nil {
+		return ReceiptView{}, err
+	}
+	view.Contacts, err = s.contactsOf(ctx, r)
 	return view, err
+}
+
+// contactsOf returns every use of a report's contact, oldest first.
+func (s *Service) contactsOf(ctx context.Context, r *casefile.Report) ([]casefile.ContactUse, error) {
+	var all []casefile.ContactUse
+	q := Query{Tenant: r.Tenant, Report: r.ID, Limit: maxOfReport}
+	for {
+		page, err := s.Contacts.List(ctx, q)
+		all = append(all, page...)
+		if err != nil || len(page) < q.Limit {
+			return all, err
+		}
+		last := page[len(page)-1]
+		q.After = Cursor{At: last.At, ID: last.ID}
+	}
 }
 
 // awardOf returns the award the reporter may see: one that was notified, or

@@ -133,6 +133,15 @@ func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error
 		return s.link(ctx, link)
 	case e.Drop != "":
 		return s.Media.Delete(ctx, media.Ref{Object: e.Drop})
+	case e.Contact != nil:
+		return s.insertContact(ctx, e.Contact)
+	case e.HandOver:
+		if s.HandOvers == nil {
+			return errors.New("a contact waits for a gateway, and none is set up")
+		}
+		return s.HandOvers.Queue(ctx, Push{
+			Record: w.Head.ID, Seq: e.Seq, Tenant: w.Head.Tenant, Person: "gateway", Kind: "contact", Ref: w.Head.ID, At: s.now(),
+		})
 	case e.Push != nil:
 		if s.Pushes == nil {
 			return nil

@@ -59,6 +59,8 @@ type Deps struct {
 	Openings  Records[casefile.Opening]
 	Rings     Records[casefile.Ring]
 	Leads     Records[casefile.Lead]
+	Approvals Records[casefile.Approval]
+	Contacts  Records[casefile.ContactUse]
 	Envelopes Envelopes
 	Messages  Messages
 
@@ -76,6 +78,9 @@ type Deps struct {
 
 	Pushes Pushes // nil when push is off: the pull list is enough
 	Audit  *audit.Log
+
+	Gateway   Gateway // for contacts; nil when there is none
+	HandOvers Pushes  // queues what goes to the gateway; nil with it
 
 	Media    *media.Ingest
 	Cleaner  *scrub.Cleaner

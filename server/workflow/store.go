@@ -157,6 +157,9 @@ type Policy struct {
 	PayDays      int `bson:"pay_days" json:"payDays"`           // penalty, from receipt (R21)
 	RepeatHours  int `bson:"repeat_hours" json:"repeatHours"`   // a repeated registration gets the code again
 	OpeningHours int `bson:"opening_hours" json:"openingHours"` // longest life of an opening request
+	ApprovalUses int `bson:"approval_uses" json:"approvalUses"` // of contacts, by one standing approval at most
+	ApprovalDays int `bson:"approval_days" json:"approvalDays"` // longest life of a standing approval
+	ContactHours int `bson:"contact_hours" json:"contactHours"` // a use that was taken is made within them
 	MaxItems     int `bson:"max_items" json:"maxItems"`         // evidence items of one form
 
 	ServiceDays   int `bson:"service_days" json:"serviceDays"`     // an answer nobody opened counts as served (R10)

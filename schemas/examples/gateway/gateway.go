@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -117,10 +117,10 @@ func (g *gateway) begin(ctx context.Context, id, purpose string, sealed []byte) 
 		result := delivered
 		if err := g.reach(ctx, id, purpose, sealed); err != nil {
 			result = failed
-			fmt.Println(id, "failed:", err)
+			slog.WarnContext(ctx, "a contact was not reached", slog.String("id", id), slog.Any("error", err))
 		}
 		if err := g.journal.keep(id, result); err != nil { // asked again, it is done again
-			fmt.Println(id, "is not kept:", err)
+			slog.ErrorContext(ctx, "a result is not kept", slog.String("id", id), slog.Any("error", err))
 			g.mu.Lock()
 			delete(g.jobs, id)
 			g.mu.Unlock()

@@ -54,6 +54,13 @@ with the server:
   key    --opening ID --key FILE --once FILE           ring A: bring a one-time key to a request
   peel   --opening ID --key FILE                       ring B: take the outer layer off for a request
   open   --opening ID --key FILE --once FILE [--root FINGERPRINT]  ring A: open, show who reported, state the outcome
+  approve --key FILE --purpose call_back|notice --basis TEXT --uses N --days N [--gateway FILE]
+                                                       ring B: let ring A use contacts so often, by a gateway or at a terminal
+  revoke  --approval ID                                ring B: end an approval
+  approvals                                            list approvals and what is left of them
+  call    --key FILE --approval ID --report ID --via gateway|terminal [--root FINGERPRINT] [--again KEY]
+                                                       ring A: use the contact of a report once
+  call    --key FILE --contact ID [--root FINGERPRINT] ring A: go on with a use that broke off
 these ask the server:
   --server URL  and  --token-file FILE (- is standard input)  or  --tenant ID --login NAME --password-file FILE
   --code CODE, of the authenticator, with a sign-in
@@ -64,6 +71,8 @@ type options struct {
 	ring, label, out, list, rings, recovery, person, shares, day, root string
 	server, tokenFile, tenant, login, passwordFile, code               string
 	opening, keyFile, once, passphraseIn                               string
+	purpose, basis, uses, days, gateway, approval, report              string
+	via, again, contact                                                string
 	yes, json                                                          bool
 }
 
@@ -73,6 +82,8 @@ func (o *options) flags() map[string]*string {
 		"ring": &o.ring, "label": &o.label, "out": &o.out, "list": &o.list, "rings": &o.rings, "recovery": &o.recovery,
 		"person": &o.person, "shares": &o.shares, "day": &o.day, "root": &o.root,
 		"server": &o.server, "token-file": &o.tokenFile, "tenant": &o.tenant, "login": &o.login, "password-file": &o.passwordFile, "code": &o.code,
+		"purpose": &o.purpose, "basis": &o.basis, "uses": &o.uses, "days": &o.days, "gateway": &o.gateway,
+		"approval": &o.approval, "report": &o.report, "via": &o.via, "again": &o.again, "contact": &o.contact,
 		"opening": &o.opening, "key": &o.keyFile, "once": &o.once, "passphrase-file": &o.passphraseIn,
 	}
 }
@@ -103,6 +114,10 @@ func commands() map[string]command {
 		"key":             {"opening key once", "", true, bringKey},
 		"peel":            {"opening key", "yes", true, peel},
 		"open":            {"opening key once", "root json", true, open},
+		"approve":         {"key purpose basis uses days", "gateway yes", true, approve},
+		"revoke":          {"approval", "yes", true, revoke},
+		"approvals":       {"", "", true, approvals},
+		"call":            {"key", "approval report via root again contact yes json", true, useContact},
 	}
 }
 

@@ -55,9 +55,11 @@ func post(ctx context.Context, c apiclient.Client, path string, body any) error 
 		return errors.New("the answer for the server cannot be written")
 	}
 	sum := sha256.Sum256(append([]byte(path+"\n"), text...))
-	_, err = c.Do(ctx, apiclient.Call{
-		Method: http.MethodPost, Path: path, Key: hex.EncodeToString(sum[:]), Body: json.RawMessage(text),
-	}, nil)
+	call := apiclient.Call{Method: http.MethodPost, Path: path, Key: hex.EncodeToString(sum[:])}
+	if body != nil {
+		call.Body = json.RawMessage(text)
+	}
+	_, err = c.Do(ctx, call, nil)
 	return err
 }
 
@@ -197,7 +199,7 @@ func open(ctx context.Context, o options, env Env) error {
 // listed makes sure, where the fingerprint of the root is given, that ring B's
 // signature is an officer's of the list that the root signed: the server cannot
 // put another key in its place.
-func (s session) listed(ctx context.Context, peeledBy []byte) error {
+func (s session) listed(ctx context.Context, officer []byte) error {
 	if s.root == "" {
 		return nil
 	}
@@ -221,8 +223,8 @@ func (s session) listed(ctx context.Context, peeledBy []byte) error {
 	if err != nil {
 		return err
 	}
-	if !list.B.Lists(peeledBy) {
-		return errors.New("who peeled is not in the signed list: do not go on, and tell both rings")
+	if !list.B.Lists(officer) {
+		return errors.New("ring B's officer is not in the signed list: do not go on, and tell both rings")
 	}
 	return nil
 }
@@ -238,7 +240,7 @@ func onTerminal(env Env) error {
 		return err
 	}
 	if info.Mode()&os.ModeCharDevice == 0 {
-		return errors.New("an identity is shown on a terminal only: do not redirect the output")
+		return errors.New("what is sealed is shown on a terminal only: do not redirect the output")
 	}
 	return nil
 }
