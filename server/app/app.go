@@ -204,7 +204,7 @@ func (a *App) surfaces(ctx context.Context, keyring *vault.Keyring) error {
 	}
 	a.server = web.New(web.Deps{
 		Tokens: tokens, Directory: a.service, Metrics: metrics, Log: a.env.Log, Now: a.env.Now,
-		RequestDeadline: a.cfg.RequestDeadline, UploadDeadline: a.cfg.UploadDeadline, Work: gate,
+		RequestDeadline: a.cfg.RequestDeadline, UploadDeadline: a.cfg.UploadDeadline, Work: gate, PerMinute: a.cfg.PerMinute,
 		Strict: a.cfg.TLSCert != "" || len(a.cfg.TrustedProxies) > 0,
 	})
 	page, err := sealpage.Files()

@@ -35,6 +35,7 @@ type matrix struct {
 	absent, unsigned string
 	samples          map[string]sample
 	staff            map[casefile.Role]string // who is responsible, by role
+	files            map[string]bool          // routes that gave a file
 }
 
 // TestEveryRouteAndRole walks the table of routes with every role: it is
@@ -61,7 +62,7 @@ func TestEveryRouteAndRole(t *testing.T) {
 
 func newMatrix(t *testing.T, own, other *filedCase) *matrix {
 	t.Helper()
-	m := &matrix{own: own, other: other, samples: own.samples(), staff: map[casefile.Role]string{casefile.Inspector: own.inspector}}
+	m := &matrix{own: own, other: other, samples: own.samples(), files: map[string]bool{}, staff: map[casefile.Role]string{casefile.Inspector: own.inspector}}
 	for _, p := range own.people {
 		if p.Tenant == own.tenant && m.staff[p.Roles[0]] == "" {
 			m.staff[p.Roles[0]] = p.Login
@@ -129,6 +130,12 @@ func (m *matrix) send(t *testing.T, from *filedCase, r web.Route, ids map[string
 		t.Fatal(err)
 	}
 	from.scan(t, m.opposite(from), role, pattern(r), a)
+	if wrong := unguarded(a.Header, r.Download && a.Status < http.StatusMultipleChoices); wrong != "" {
+		t.Errorf("%s as %s: got %d with the header %s %q", pattern(r), role, a.Status, wrong, a.Header.Get(wrong))
+	}
+	if r.Download && a.Status == http.StatusOK {
+		m.files[pattern(r)] = true
+	}
 	if ok && pattern(r) == "DELETE /v1/session/all" {
 		client, _ = from.session(t, p)
 		from.mu.Lock()
@@ -179,6 +186,11 @@ func (m *matrix) roles(t *testing.T) {
 			case said(a) != m.absent:
 				t.Errorf("%s as %s: got %s, want what is said of an absent record", pattern(r), role, said(a))
 			}
+		}
+	}
+	for _, r := range m.own.routes() {
+		if r.Download && !m.files[pattern(r)] {
+			t.Errorf("%s gave no file, so nobody looked at its headers", pattern(r))
 		}
 	}
 	for route := range m.samples {

@@ -79,8 +79,8 @@ func (b *buffer) String() string {
 // quick is a cost of passwords that tests can pay a hundred times.
 func quick() vault.Argon2 { return vault.Argon2{MemoryKiB: 1 << 10, Time: 1, Threads: 1} }
 
-// start runs a world until the test ends.
-func start(t *testing.T) *world {
+// start runs a world until the test ends, with settings besides those of its engines.
+func start(t *testing.T, settings ...string) *world {
 	t.Helper()
 	w := &world{
 		dir: filepath.Join(t.TempDir(), "demo"), logs: &buffer{}, fcm: fcmtest.NewServer(time.Now),
@@ -90,7 +90,7 @@ func start(t *testing.T) *world {
 	t.Cleanup(stand.Close)
 	t.Cleanup(w.http.CloseIdleConnections)
 	w.fcmURL = stand.URL
-	w.settings = w.engines(t)
+	w.settings = append(w.engines(t), settings...)
 
 	cfg, err := config.Read(w.settings)
 	if err != nil {

@@ -48,6 +48,7 @@ type Config struct {
 	UploadDeadline  time.Duration `env:"GRID_UPLOAD_DEADLINE" envDefault:"10m" meaning:"time an upload or a download may take"`
 	Drain           time.Duration `env:"GRID_DRAIN" envDefault:"20s" meaning:"time given to open requests at the end; longer than the request deadline"`
 
+	PerMinute   int `env:"GRID_REQUESTS_PER_MINUTE" envDefault:"300" meaning:"requests of one person or one receipt a minute, on each server"`
 	ProofOfWork int `env:"GRID_PROOF_OF_WORK" envDefault:"30000" meaning:"most hashes that a public request has to try once half of the room for such requests is taken; 0 never asks"`
 
 	LogHour  int    `env:"GRID_LOG_HOUR" envDefault:"4" meaning:"hour of the day, Asia/Shanghai, from which the log's daily checkpoint is made: 0 to 23"`
@@ -208,6 +209,7 @@ func (c Config) check() []error {
 		refuse(err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil, "GRID_S3_URL is http or https, without credentials in it")
 		refuse(c.S3AccessKey.Reveal() == "" || c.S3SecretKey.Reveal() == "", "GRID_S3_URL needs GRID_S3_ACCESS_KEY and GRID_S3_SECRET_KEY")
 	}
+	refuse(c.PerMinute < 1, "GRID_REQUESTS_PER_MINUTE is 1 or more")
 	refuse(c.ProofOfWork < 0 || c.ProofOfWork > 10_000_000, "GRID_PROOF_OF_WORK is from 0 to 10000000")
 	u, err := url.Parse(c.KeyringKMS)
 	refuse(c.KeyringKMS != "" && (err != nil || u.Host == "" || u.User != nil), "GRID_KEYRING_KMS is a URI such as hcvault://HOST:PORT/transit/keys/NAME, without credentials in it")

@@ -184,6 +184,7 @@ func (e *workError) fault() *fault.Fault {
 // notRouted answers what reached no route: no such path, another method, a
 // request that could not be read.
 func (s *Server) notRouted(c *fiber.Ctx, err error) error {
+	s.secured(c) // a request that could not be read passed through nothing
 	var f *fiber.Error
 	if !errors.As(err, &f) {
 		s.fail(c.UserContext(), c, "", err)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"gridwatch/schemas"
 	"gridwatch/server/casefile"
@@ -124,6 +125,15 @@ func New(d Deps) *Server {
 		DisableStartupMessage:        true,
 	})
 	s.app.Use(s.secure)
+	handle := s.app.Server().Handler
+	s.app.Server().Handler = func(c *fasthttp.RequestCtx) {
+		// Fiber answers a method that it does not know by itself, past all that
+		// is said here: no route has TRACE either.
+		if !slices.Contains(fiber.DefaultMethods, string(c.Method())) {
+			c.Request.Header.SetMethod(fiber.MethodTrace)
+		}
+		handle(c)
+	}
 	return s
 }
 
@@ -160,8 +170,13 @@ func (s *Server) Mount(ctx context.Context, routes []Route) error {
 	return nil
 }
 
-// secure sets what every response says.
+// secure says what every response says.
 func (s *Server) secure(c *fiber.Ctx) error {
+	s.secured(c)
+	return c.Next()
+}
+
+func (s *Server) secured(c *fiber.Ctx) {
 	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
@@ -170,5 +185,4 @@ func (s *Server) secure(c *fiber.Ctx) error {
 	if s.Strict {
 		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
 	}
-	return c.Next()
 }
