@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	random "math/rand/v2"
@@ -18,11 +19,13 @@ import (
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 
+	"gridwatch/media"
 	"gridwatch/media/blobtest"
 	"gridwatch/server/app/apiclient"
 	"gridwatch/server/app/custody"
 	"gridwatch/server/app/demo"
 	"gridwatch/server/canarytest"
+	"gridwatch/server/casefile"
 	"gridwatch/server/storetest"
 	"gridwatch/server/workflow"
 )
@@ -32,10 +35,13 @@ const (
 	identity canarytest.Kind = "identity" // nobody but the two rings together
 	contact  canarytest.Kind = "contact"  // nobody but an officer of ring A
 	words    canarytest.Kind = "words"    // what a sender wrote: the desk
+	talk     canarytest.Kind = "talk"     // what desk and sender write to each other: these two
 	capture  canarytest.Kind = "capture"  // what a picture tells of its maker: the desk
 	digest   canarytest.Kind = "digest"   // of a picture: the desk, and the sender as a receipt for it
 	secret   canarytest.Kind = "secret"   // keys, codes, tokens, passwords: who is given them, when they are given
 	phone    canarytest.Kind = "phone"    // push tokens: the push service
+	caller   canarytest.Kind = "caller"   // address, program, page a reporter came from: nobody
+	key      canarytest.Kind = "key"      // private keys of the server and of officers: their files
 )
 
 // sweep is a world whose every word is listened to.
@@ -57,7 +63,7 @@ func newSweep(t *testing.T) *sweep {
 	s.world = start(t)
 	s.wire = &tap{
 		Transport: s.http.Transport.(*http.Transport), host: strings.TrimPrefix(s.base, "http://"),
-		who: map[string]string{"": "anyone"}, told: map[string][]byte{}, secrets: map[string]canarytest.Canary{},
+		callers: callers(), who: map[string]string{"": "anyone"}, told: map[string][]byte{}, secrets: map[string]canarytest.Canary{},
 	}
 	s.http.Transport = s.wire
 	return s
@@ -77,7 +83,7 @@ func (s *sweep) places(t *testing.T) []canarytest.Place {
 		{Name: "the object store's disk", Read: canarytest.Folder(s.disk(t, stack), s.began)},
 		{Name: "the object store's own files", Shared: true, Read: canarytest.Folder(filepath.Join(stack, "minio", "disk", ".minio.sys"), s.began)},
 		{Name: "the engines' logs", Shared: true, Read: canarytest.Folder(filepath.Join(stack, "log"), s.began)},
-		{Name: "the released copies of evidence", Read: s.copies(t)},
+		{Name: "the copies of evidence", Read: s.copies(t)},
 		{Name: "the log", Read: canarytest.Bytes([]byte(s.logs.String()))},
 		{Name: "the metrics", Read: s.asked(t, "/metrics", "/readyz")},
 		{Name: "the profiles", Read: s.asked(t, profiles()...)},
@@ -92,7 +98,9 @@ func (s *sweep) places(t *testing.T) []canarytest.Place {
 		p := canarytest.Place{Name: "what is told to " + who, Read: canarytest.Bytes(told)}
 		switch {
 		case strings.HasPrefix(who, "desk"):
-			p.May = []canarytest.Kind{words, capture, digest}
+			p.May = []canarytest.Kind{words, talk, capture, digest}
+		case who == "the reporter":
+			p.May = []canarytest.Kind{talk}
 		case who == "whom it is issued to":
 			p.May = []canarytest.Kind{secret, digest}
 		}
@@ -168,12 +176,12 @@ func (w *world) setting(name string) string {
 	return ""
 }
 
-// copies are the derivatives of all evidence that was released, in clear, as
-// handlers download them. It goes past the tap: the desk may hear more.
+// copies are the derivatives of all evidence in clear: as they are kept, and
+// those that were released as handlers download them. It goes past the tap: the
+// desk may hear more.
 func (s *sweep) copies(t *testing.T) func(func(string, []byte)) error {
 	t.Helper()
-	desk := s.as(t, "desk1")
-	desk.HTTP = &http.Client{Transport: s.wire.Transport}
+	desk := s.untapped(t, "desk1")
 	return func(see func(string, []byte)) error {
 		reports, err := s.store.Reports.List(t.Context(), workflow.Query{Tenant: demo.Tenant, Limit: 100})
 		if err != nil {
@@ -181,7 +189,18 @@ func (s *sweep) copies(t *testing.T) func(func(string, []byte)) error {
 		}
 		for _, r := range reports {
 			for _, item := range r.Evidence {
-				if len(item.Copies) == 0 {
+				for _, c := range item.Copies {
+					body, err := s.ingest().Read(t.Context(), media.Ref{Object: c.Object, Parts: c.Parts}, s.copyKey(t, item), placeOf(c.Object))
+					if err != nil {
+						return err
+					}
+					content, err := io.ReadAll(body)
+					if err := errors.Join(err, body.Close()); err != nil {
+						return err
+					}
+					see(item.ID+" "+string(c.Kind), content)
+				}
+				if !item.Released {
 					continue
 				}
 				path := "/v1/office/reports/" + r.ID + "/evidence/" + item.ID
@@ -193,6 +212,45 @@ func (s *sweep) copies(t *testing.T) func(func(string, []byte)) error {
 			}
 		}
 		return nil
+	}
+}
+
+func (s *sweep) ingest() *media.Ingest { return media.New(s.objects, rand.Reader, media.Config{}) }
+
+func placeOf(object string) media.Place {
+	at, _ := media.PlaceOf(object)
+	return at
+}
+
+// copyKey is the data key of an item's copies.
+func (s *sweep) copyKey(t *testing.T, item casefile.Evidence) media.Sealer {
+	t.Helper()
+	key, err := s.keyring(t).OpenDataKey(placeOf(item.Object).String()+"/copies", item.CopyKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// untapped is a client whose answers are not counted as told: where the desk
+// may hear more than the place that is looked at may hold.
+func (s *sweep) untapped(t *testing.T, login string) apiclient.Client {
+	t.Helper()
+	c := s.as(t, login)
+	c.HTTP = &http.Client{Transport: s.wire.Transport}
+	return c
+}
+
+// archive exports the released evidence of a report, as for a court.
+func (s *sweep) archive(t *testing.T, r *casefile.Report) {
+	t.Helper()
+	call := apiclient.Call{Method: http.MethodGet, Path: "/v1/office/reports/" + r.ID + "/export"}
+	a, err := s.untapped(t, "desk1").Do(t.Context(), call, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.exports, r.ID+".zip"), a.Body, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -242,6 +300,7 @@ func (s *sweep) export(t *testing.T) {
 		t.Fatal(err, out)
 	}
 	save("log verify", []byte(out))
+	s.archive(t, s.released(t))
 	comesTrue(t, func() bool {
 		_, err := s.store.Audit.Latest(t.Context())
 		return err == nil

@@ -1,16 +1,13 @@
 package app_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/rand"
 	"log/slog"
 	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -82,46 +79,43 @@ func plants() map[string]planted {
 			awaited(t, "the push", func() bool { return len(s.fcm.Received()) > before })
 		}},
 		// As the serial number of the camera, in the copy for handlers.
-		"media": {[]string{"the released copies of evidence"}, func(t *testing.T, s *sweep, text string) {
+		"media": {[]string{"the copies of evidence"}, func(t *testing.T, s *sweep, text string) {
 			t.Helper()
 			r := s.released(t)
 			item := &r.Evidence[0]
-			at, _ := media.PlaceOf(item.Object)
-			key, err := s.keyring(t).OpenDataKey(at.String()+"/copies", item.CopyKey)
-			if err != nil {
-				t.Fatal(err)
-			}
+			at := placeOf(item.Object)
 			at.Item = hexID(t)
 			photo := mediatest.Picture(mediatest.Options{Width: 320, Height: 240, Lon: 126, Lat: 44, Time: time.Now(), Make: "Camera", Serial: text})
-			stored, err := media.New(s.objects, rand.Reader, media.Config{}).Store(t.Context(), media.Source{Reader: bytes.NewReader(photo)}, key, at)
+			stored, err := s.ingest().Store(t.Context(), media.Source{Reader: bytes.NewReader(photo)}, s.copyKey(t, *item), at)
 			if err != nil {
 				t.Fatal(err)
 			}
-			item.Copies[0].Object, item.Copies[0].Parts, item.Copies[0].Size = stored.Object, stored.Parts, stored.Size
+			for i := range item.Copies {
+				c := &item.Copies[i]
+				c.Object, c.Parts, c.Size = stored.Object, stored.Parts, stored.Size
+			}
 			was := r.Version
 			if err := s.store.Reports.Update(t.Context(), r, was); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		// As a member of an archive that is handed over.
+		// As a note in the chain of custody, in an archive for a court.
 		"export": {[]string{"the exports > zip"}, func(t *testing.T, s *sweep, text string) {
 			t.Helper()
-			file, err := os.Create(filepath.Join(s.exports, "case.zip"))
+			r := s.released(t)
+			item := r.Evidence[0].ID
+			last, err := s.store.Chains.Last(t.Context(), demo.Tenant, item)
 			if err != nil {
 				t.Fatal(err)
 			}
-			archive := zip.NewWriter(file)
-			member, err := archive.Create("report.txt")
+			err = s.store.Chains.Append(t.Context(), casefile.CustodyEvent{
+				ID: casefile.CustodyID(item, last+1), Tenant: demo.Tenant, Record: r.ID, Item: item, N: last + 1,
+				Act: casefile.CustodyView, On: today(), By: "system", Note: text, Salt: make([]byte, 32), Source: hexID(t),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _ = member.Write([]byte(long(text)))
-			if err := archive.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if err := file.Close(); err != nil {
-				t.Fatal(err)
-			}
+			s.archive(t, r)
 		}},
 		// As what is left of an upload.
 		"temp": {[]string{"the temporary files"}, func(t *testing.T, _ *sweep, text string) {
@@ -200,7 +194,7 @@ func (s *sweep) released(t *testing.T) *casefile.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(reports, func(r casefile.Report) bool { return len(r.Evidence) > 0 && len(r.Evidence[0].Copies) > 0 })
+	at := slices.IndexFunc(reports, func(r casefile.Report) bool { return len(r.Evidence) > 0 && r.Evidence[0].Released })
 	if at < 0 {
 		t.Fatal("no photo was released")
 	}

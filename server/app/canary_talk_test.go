@@ -1,0 +1,181 @@
+package app_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	random "math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"gridwatch/media/mediatest"
+	"gridwatch/server/app/apiclient"
+	"gridwatch/server/canarytest"
+	"gridwatch/server/casefile"
+	"gridwatch/server/vault"
+)
+
+// callers are headers that say who calls, with what and from where.
+func callers() map[string]string {
+	return map[string]string{
+		"User-Agent": "phone/" + rand.Text(), "Referer": "https://example.invalid/" + rand.Text(), "Cookie": "seen=" + rand.Text(),
+		"X-Forwarded-For": "203.0.113.177", "X-Real-IP": "203.0.113.178", "Forwarded": "for=203.0.113.179", "Accept-Language": "xx-" + rand.Text(),
+	}
+}
+
+// keys are the private halves of all there is, the server's and the officers',
+// and what the callers' headers say.
+func (s *sweep) keys(t *testing.T) []canarytest.Canary {
+	t.Helper()
+	var all []canarytest.Canary
+	for name, value := range s.wire.callers {
+		all = append(all, canarytest.Text(caller, name, value))
+	}
+	file, err := os.ReadFile(s.setting("GRID_KEYRING"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range regexp.MustCompile(`"([A-Za-z0-9+/]{40,}=*)"`).FindAllSubmatch(file, -1) {
+		raw, err := base64.StdEncoding.DecodeString(string(text[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, canarytest.Canary{Kind: key, Name: "of the keyring " + string(text[1][:6]), Raw: raw})
+	}
+	if len(all) < len(s.wire.callers)+8 {
+		t.Errorf("got %d keys in the keyring", len(all)-len(s.wire.callers))
+	}
+	files, err := filepath.Glob(filepath.Join(s.dir, "custody", "*.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	officers := 0
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range regexp.MustCompile(`AGE-SECRET-KEY-[A-Z0-9-]+`).FindAll(text, -1) {
+			officers++
+			all = append(all, canarytest.Text(key, "of "+filepath.Base(path), string(secret)))
+		}
+	}
+	if officers < 4 {
+		t.Errorf("got the keys of %d officers and keepers in %s", officers, s.dir)
+	}
+	return all
+}
+
+// receipt is a client behind the receipt of a report.
+func (s *sweep) receipt(t *testing.T, code string) apiclient.Client {
+	t.Helper()
+	var out struct{ Token string }
+	c := s.anyone()
+	if _, err := c.Do(t.Context(), apiclient.Call{Method: http.MethodPost, Path: "/v1/receipt/session", Body: doc{"code": code}}, &out); err != nil {
+		t.Fatal(err)
+	}
+	c.Token = out.Token
+	return c
+}
+
+func (s *sweep) send(t *testing.T, c apiclient.Client, call apiclient.Call, out any) {
+	t.Helper()
+	call.Key = freshKey()
+	if call.Method == "" {
+		call.Method = http.MethodPost
+	}
+	if _, err := c.Do(t.Context(), call, out); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// talk is a dialogue with pictures behind a receipt.
+func (s *sweep) talk(t *testing.T, m *marked, r *casefile.Report) {
+	t.Helper()
+	c, desk := s.receipt(t, m.code), s.as(t, "desk1")
+	s.send(t, c, apiclient.Call{Path: "/v1/receipt/messages", Body: doc{"text": m.mark(talk, "message", chinese())}}, nil)
+	later := mediatest.Picture(mediatest.Options{Width: 64, Height: 48, Make: "Maker", Serial: m.mark(capture, "later serial", rand.Text()), Time: time.Now()})
+	s.send(t, c, apiclient.Call{
+		Path: "/v1/receipt/evidence", Form: new(apiclient.Form).File("evidence", m.mark(words, "later name", rand.Text())+".jpg", "image/jpeg", later),
+	}, nil)
+	text, err := json.Marshal(doc{"text": m.mark(talk, "answer", chinese())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	door := mediatest.Picture(mediatest.Options{Width: 64, Height: 48, Serial: m.mark(capture, "desk's serial", rand.Text())})
+	path := "/v1/office/reports/" + r.ID + "/messages"
+	s.send(t, desk, apiclient.Call{Path: path, Form: new(apiclient.Form).JSON("message", text).File("evidence", "door.jpg", "image/jpeg", door)}, nil)
+	var page struct {
+		Items []struct{ Attachments []string }
+	}
+	s.send(t, c, apiclient.Call{Method: http.MethodGet, Path: "/v1/receipt/messages"}, &page)
+	for _, message := range page.Items {
+		for _, id := range message.Attachments {
+			s.send(t, c, apiclient.Call{Method: http.MethodGet, Path: "/v1/receipt/attachments/" + id}, nil)
+		}
+	}
+	for _, path := range []string{"/v1/receipt", "/v1/receipt/proofs"} {
+		s.send(t, c, apiclient.Call{Method: http.MethodGet, Path: path}, nil)
+	}
+}
+
+// refuse has the desk refuse a report, and the reporter object.
+func (s *sweep) refuse(t *testing.T, m *marked, r *casefile.Report) {
+	t.Helper()
+	s.send(t, s.as(t, "desk1"), apiclient.Call{
+		Path: "/v1/office/reports/" + r.ID + "/refuse", Body: doc{"reason": "unclear", "text": m.mark(talk, "refusal", chinese())},
+	}, nil)
+	c := s.receipt(t, m.code)
+	s.send(t, c, apiclient.Call{Method: http.MethodGet, Path: "/v1/receipt"}, nil)
+	s.send(t, c, apiclient.Call{Path: "/v1/receipt/objection", Body: doc{"text": m.mark(talk, "objection", chinese())}}, nil)
+}
+
+func (s *sweep) withdraw(t *testing.T, m *marked) {
+	t.Helper()
+	c := s.receipt(t, m.code)
+	s.send(t, c, apiclient.Call{Path: "/v1/receipt/withdrawal", Body: doc{"pressed": true}}, nil)
+	s.send(t, c, apiclient.Call{Method: http.MethodDelete, Path: "/v1/receipt/session"}, nil)
+}
+
+// call is a report that an operator of 12350 takes down, and the exchange of
+// the code that was read out.
+func (s *sweep) call(t *testing.T) []canarytest.Canary {
+	t.Helper()
+	m := &marked{parcel: newParcel(t)}
+	m.body = map[string]any{
+		"mode": casefile.RealName, "narrative": m.mark(words, "told on the phone", chinese()), "targetText": m.mark(words, "told target", chinese()),
+		"allegations": []map[string]any{{"matter": casefile.IllegalAct, "text": m.mark(words, "told allegation", chinese())}},
+		"identity":    map[string]any{"name": m.mark(identity, "told name", chinese()), "relation": vault.RelationNone},
+		"contact":     map[string]any{"kind": "phone", "value": m.mark(contact, "told phone", rand.Text())},
+	}
+	var made struct{ Code string }
+	s.send(t, s.as(t, "hotline1"), apiclient.Call{Path: "/v1/office/calls", Body: m.body}, &made)
+	s.send(t, s.anyone(), apiclient.Call{Path: "/v1/receipt/exchange", Body: doc{
+		"code": made.Code, "password": m.mark(secret, "claim password", fmt.Sprintf("%016d", random.Int64N(1e16))),
+	}}, &made)
+	s.receipt(t, made.Code)
+	return m.canaries
+}
+
+// lead is a reporter's picture that enters the file of a penalty.
+func (s *sweep) lead(t *testing.T) []canarytest.Canary {
+	t.Helper()
+	serial := rand.Text()
+	d := newDocket(t, s.world, casefile.Anonymous, casefile.IllegalAct).verify(isSo).charge()
+	lead := d.askAbout(d.photographed(serial))
+	if err := d.says(lead, true); err != nil {
+		t.Fatal(err)
+	}
+	s.send(t, s.as(t, "seal1"), apiclient.Call{Path: lead + "/release"}, nil)
+	waitFor(t, "the exhibit", func() bool { return len(d.exhibits()) > 0 })
+	id, _ := d.exhibits()[0]["id"].(string)
+	s.send(t, s.as(t, "enforcer1"), apiclient.Call{Method: http.MethodGet, Path: d.penaltyPath("/exhibits/" + id)}, nil)
+	name := canarytest.Text(words, "name of the lead's file", "from-my-window")
+	name.Common = true
+	return []canarytest.Canary{canarytest.Text(capture, "serial of the lead", serial), name}
+}
