@@ -66,6 +66,14 @@ type Result struct {
 	Note       string     `json:"note,omitempty"`
 	Position   grid.Place `json:"position"`
 	WhyOutside string     `json:"whyOutside,omitempty"`
+	Mock       bool       `json:"mock,omitempty"` // the device says that its position is made up
+	Clock      *Clock     `json:"clock,omitempty"`
+}
+
+// Clock is what the device says of its clock when it sends.
+type Clock struct {
+	Now       time.Time `json:"now"`
+	ElapsedMS int64     `json:"elapsedMs"` // since the result was saved, by ticks that no clock setting changes
 }
 
 // Finding is what was found about an item.
@@ -77,7 +85,10 @@ type Finding struct {
 
 // TaskResult returns the result; its files are the caller's to add.
 func (r Result) TaskResult() workflow.TaskResult {
-	out := workflow.TaskResult{Note: r.Note, Position: r.Position, WhyOutside: r.WhyOutside}
+	out := workflow.TaskResult{Note: r.Note, Position: r.Position, WhyOutside: r.WhyOutside, Mock: r.Mock}
+	if r.Clock != nil {
+		out.Clock = &workflow.Clock{Now: r.Clock.Now, ElapsedMS: r.Clock.ElapsedMS}
+	}
 	for _, f := range r.Findings {
 		out.Findings = append(out.Findings, casefile.ItemFinding{Ref: f.Ref, Finding: f.Finding, Text: f.Text})
 	}

@@ -51,6 +51,7 @@ type Evidence struct {
 	Digest string `bson:"digest"` // keyed hash of the SHA-256
 	Sealed []byte `bson:"sealed"` // EvidenceFacts under CopyKey
 	Copies []Copy `bson:"copies"`
+	Doubts []byte `bson:"doubts"` // []Doubt under CopyKey, for staff only
 }
 
 // CopyKind says what a clean copy is for.

@@ -77,7 +77,9 @@ func bodies() map[string]struct {
 		"session-tie":       {`{"area":"220182100000","firm":"厂厂"}`, &workflow.NearTo{}},
 		"office-policy": {
 			`{"decideDays":1,"concludeDays":2,"taskHours":3,"payDays":4,"repeatHours":5,"openingHours":6,"maxItems":7,
-			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"suppressUnder":14,"figuresDays":15,"approvalUses":16,"approvalDays":17,"contactHours":18,"plainViews":true,"secondFactor":["leader"]}`,
+			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"suppressUnder":14,"figuresDays":15,"approvalUses":16,"approvalDays":17,"contactHours":18,
+			"plainViews":true,"doubts":{"accuracyM":1,"farM":2,"apartM":3,"skewS":4,"editors":["x"]},
+			"secondFactor":["leader"]}`,
 			&workflow.Policy{},
 		},
 		"ring-founding":   {`{"recipient":"age1pq1qqq","officer":` + aHolder + `,"share":"QUFB","recovery":` + aHolder + `,"wrapped":"QUFB","signature":` + aSig + `}`, &workflow.RingFounding{}},

@@ -97,6 +97,7 @@ type deskEvidence struct {
 	OnSite   bool                   `json:"onSite"` // the copy may be shown to people there
 	Used     bool                   `json:"used"`   // it was handed on: no taking back
 	Copies   []casefile.CopyKind    `json:"copies"` // that there are
+	Doubts   []casefile.Doubt       `json:"doubts"`
 	casefile.EvidenceFacts
 
 	Seen []verdict `json:"seen"` // where else
@@ -133,7 +134,7 @@ func newDeskReport(_ *web.Request, r workflow.DeskReport) deskReport {
 		out.Evidence = append(out.Evidence, deskEvidence{
 			ID: item.ID, N: i + 1, Kind: item.Kind, State: item.State, Reason: item.Reason, Released: item.Released, OnSite: item.OnSite, Used: item.Used,
 			Copies: each(item.Copies, func(c casefile.Copy) casefile.CopyKind { return c.Kind }), EvidenceFacts: facts,
-			Seen: each(r.Seen[i], func(v workflow.Verdict) verdict { return verdict(v) }),
+			Seen: each(r.Seen[i], func(v workflow.Verdict) verdict { return verdict(v) }), Doubts: whole(r.Doubts[i]),
 		})
 	}
 	if !r.Conclusion.SignedAt.IsZero() {

@@ -6,6 +6,7 @@ import (
 
 	"gridwatch/server/casefile"
 	"gridwatch/server/web"
+	"gridwatch/server/workflow"
 )
 
 // taskRow is a task in a list.
@@ -54,9 +55,12 @@ type resultEvidence struct {
 	ID    string                 `json:"id"`
 	Kind  casefile.EvidenceKind  `json:"kind"`
 	State casefile.EvidenceState `json:"state"`
+
+	Doubts []casefile.Doubt `json:"doubts"`
 }
 
-func newTask(q *web.Request, t *casefile.Task) task {
+func newTask(q *web.Request, seen workflow.OverseenTask) task {
+	t := seen.Task
 	out := task{
 		taskRow: newTaskRow(t), Place: newPlace(t.Place), Brief: t.Brief, Items: whole(t.Items), Timeline: newTimeline(t.Timeline),
 	}
@@ -70,7 +74,7 @@ func newTask(q *web.Request, t *casefile.Task) task {
 			At: r.At, Findings: whole(r.Findings), Note: r.Note, Position: newPlace(r.Position), InGrid: r.InGrid, DistanceM: r.DistanceM,
 			WhyOutside: r.WhyOutside,
 			Evidence: each(t.Collected, func(e casefile.Evidence) resultEvidence {
-				return resultEvidence{ID: e.ID, Kind: e.Kind, State: e.State}
+				return resultEvidence{ID: e.ID, Kind: e.Kind, State: e.State, Doubts: whole(seen.Doubts[e.ID])}
 			}),
 		}
 	}

@@ -48,6 +48,10 @@ func fill(v reflect.Value, path string) {
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(v.Elem(), path)
 	case reflect.Map:
+		if v.Type().Elem().Kind() == reflect.Interface {
+			v.Set(reflect.ValueOf(map[string]any{"input": path}))
+			return
+		}
 		v.Set(reflect.ValueOf(map[string]string{"Report.Allegations.ID": path}))
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
@@ -82,6 +86,9 @@ func TestViews(t *testing.T) {
 	desk.Tenant = "Head.Tenant"
 	work := filled[casefile.Task](t)
 	work.Timeline[0].From, work.Timeline[0].By = casefile.New, "desk"
+	seen := workflow.OverseenTask{Task: work, Doubts: map[string][]casefile.Doubt{
+		work.Collected[0].ID: {{Rule: casefile.DoubtMock, Verdict: casefile.InDoubt, Inputs: map[string]any{"mock": true}}},
+	}}
 	money := filled[workflow.CalculatedAward](t)
 	money.Tenant, money.Area = "Head.Tenant", "Area"
 	tests := map[string]struct {
@@ -92,8 +99,8 @@ func TestViews(t *testing.T) {
 		"report-desk":   {newDeskReport(nil, *desk), []string{"Sealed", "Report.Envelope", "Receipt", "Binding", "InnerHash", "Commitment", "Salt", "Key", "Tag"}},
 		"report-brief":  {newBrief(nil, report), []string{"2026", "Sealed", "Evidence.ID", "Evidence.Key", "Object", "Digest", "Copies", "Channel", "Refusal", "Tasks", "Timeline", "Conclusion", "Reply", "1.5"}},
 		"recheck":       {newRecheck(nil, report), []string{"Sealed", "Evidence.ID", "Evidence.Key", "Digest", "Copies", "Channel", "Refusal", "Tasks", "Timeline", "Dialogue", "Withdrawal", "1.5"}},
-		"task-desk":     {newTask(actor(casefile.DeskOfficer), work), []string{"Key", "Tag", "Sealed", "Digest", "Object", "Shown"}},
-		"task-township": {newTask(actor(casefile.TownshipOfficer), work), []string{"Cause", "desk", "Key", "Tag", `"Evidence`}},
+		"task-desk":     {newTask(actor(casefile.DeskOfficer), seen), []string{"Key", "Tag", "Sealed", "Digest", "Object", "Shown"}},
+		"task-township": {newTask(actor(casefile.TownshipOfficer), seen), []string{"Cause", "desk", "Key", "Tag", `"Evidence`}},
 		"inspection":    {newInspection(nil, filled[casefile.Visit](t)), []string{"Cause", "Key", "Tag"}},
 		"hazard":        {newHazard(nil, filled[casefile.Hazard](t)), []string{"Cause", "Key", "Tag"}},
 		"penalty":       {newPenalty(nil, filled[casefile.Penalty](t)), []string{"Cause", "Key", "Tag"}},
@@ -141,7 +148,7 @@ func TestViews(t *testing.T) {
 func TestEmptyViews(t *testing.T) {
 	t.Parallel()
 	for _, v := range []any{
-		newDeskReport(nil, workflow.DeskReport{}), newBrief(nil, &casefile.Report{}), newTask(actor(casefile.DeskOfficer), &casefile.Task{}),
+		newDeskReport(nil, workflow.DeskReport{}), newBrief(nil, &casefile.Report{}), newTask(actor(casefile.DeskOfficer), workflow.OverseenTask{Task: &casefile.Task{}}),
 		newInspection(nil, &casefile.Visit{}), newHazard(nil, &casefile.Hazard{}), newPenalty(nil, &casefile.Penalty{}),
 		newAward(actor(casefile.Payer), workflow.CalculatedAward{}), newOpening(&casefile.Opening{}), newRing(&casefile.Ring{}),
 	} {

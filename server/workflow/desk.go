@@ -20,6 +20,8 @@ type DeskReport struct {
 	Facts []casefile.EvidenceFacts // of Evidence, same order
 	Seen  [][]Verdict              // of Evidence, same order
 
+	Doubts [][]casefile.Doubt // of Evidence, same order
+
 	Objection  string               // text, "" if there is none
 	Withdrawal *casefile.Withdrawal // nil if there is none
 }
@@ -53,7 +55,11 @@ func (s *Service) ReadReport(ctx context.Context, actor casefile.Actor, id strin
 		if err != nil {
 			return DeskReport{}, err
 		}
-		out.Facts = append(out.Facts, facts)
+		found, err := s.doubtsOf(placeOfReport(r), item)
+		if err != nil {
+			return DeskReport{}, err
+		}
+		out.Facts, out.Doubts = append(out.Facts, facts), append(out.Doubts, found)
 	}
 	if out.Seen, err = s.verdicts(ctx, actor, r, out.Facts); err != nil {
 		return DeskReport{}, err
@@ -67,9 +73,25 @@ func (s *Service) ReadBrief(ctx context.Context, actor casefile.Actor, id string
 	return load(ctx, actor, s.Reports, id, casefile.ReportBrief)
 }
 
+// OverseenTask is a task with what the rules find of its evidence, by item.
+type OverseenTask struct {
+	*casefile.Task
+	Doubts map[string][]casefile.Doubt
+}
+
 // ReadTask returns a task in the actor's area.
-func (s *Service) ReadTask(ctx context.Context, actor casefile.Actor, id string) (*casefile.Task, error) {
-	return load(ctx, actor, s.Tasks, id, casefile.TaskOversee)
+func (s *Service) ReadTask(ctx context.Context, actor casefile.Actor, id string) (OverseenTask, error) {
+	t, err := load(ctx, actor, s.Tasks, id, casefile.TaskOversee)
+	if err != nil {
+		return OverseenTask{}, err
+	}
+	out := OverseenTask{Task: t, Doubts: map[string][]casefile.Doubt{}}
+	for _, item := range t.Collected {
+		if out.Doubts[item.ID], err = s.doubtsOf(placeOfTask(t), item); err != nil {
+			return OverseenTask{}, err
+		}
+	}
+	return out, nil
 }
 
 func (s *Service) reportKey(ctx context.Context, r *casefile.Report) (*vault.DataKey, error) {

@@ -276,6 +276,11 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 		s.discard(ctx, st.items)
 		return AddedEvidence{}, err
 	}
+	// By the end of the day: when in the day is not kept of a reporter.
+	if err := s.doubt(st, circumstances{received: onlyDay(s.now()).AddDate(0, 0, 1)}, tenant.Policy.Doubts); err != nil {
+		s.discard(ctx, st.items)
+		return AddedEvidence{}, err
+	}
 	call.Files = st.files
 	out, err := s.onReport(ctx, call, r.ID, casefile.ReceiptWrite, "add_evidence",
 		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {

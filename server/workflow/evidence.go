@@ -25,6 +25,7 @@ type stage struct {
 	max    int
 	items  []casefile.Evidence
 	files  []vault.File
+	facts  []casefile.EvidenceFacts // as stored
 
 	key     *vault.DataKey // of a record that is being made
 	wrapped []byte
@@ -105,7 +106,7 @@ func (s *Service) storeOne(ctx context.Context, st *stage, f IncomingFile) error
 	if item.Sealed, err = sealJSON(copies, facts, factsAD(st.id, id)); err != nil {
 		return err
 	}
-	st.items = append(st.items, item)
+	st.items, st.facts = append(st.items, item), append(st.facts, facts)
 	st.files = append(st.files, vault.File{Name: f.Name, Size: uint64(stored.Size), SHA256: sum}) //nolint:gosec // a size is not negative
 	return nil
 }

@@ -236,6 +236,10 @@ func (s *Service) newReport(
 	if err := s.places(ctx, tenant, in, r, &body); err != nil {
 		return nil, err
 	}
+	if err := s.doubt(stage, circumstances{received: now, position: body.Stood}, tenant.Policy.Doubts); err != nil {
+		return nil, err
+	}
+	r.Evidence = stage.items
 	if r.Sealed, err = sealJSON(stage.key, body, reportBodyAD(id)); err != nil {
 		return nil, err
 	}

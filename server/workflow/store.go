@@ -171,6 +171,9 @@ type Policy struct {
 	SuppressUnder int `bson:"suppress_under" json:"suppressUnder"` // smaller figures are not published
 	FiguresDays   int `bson:"figures_days" json:"figuresDays"`     // from the end of a quarter to its figures
 
+	// Doubts are the limits of what staff are told to doubt.
+	Doubts DoubtLimits `bson:"doubts" json:"doubts"`
+
 	// PlainViews says that pictures are shown without the viewer's stamp (水印).
 	PlainViews bool `bson:"plain_views" json:"plainViews"`
 

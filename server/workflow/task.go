@@ -164,6 +164,8 @@ type TaskResult struct {
 	Note       string
 	Position   grid.Place
 	WhyOutside string
+	Mock       bool   // the device says that its position is made up
+	Clock      *Clock // of the device; nil if it does not say
 	Files      Files
 }
 
@@ -187,6 +189,13 @@ func (s *Service) SaveResult(ctx context.Context, call Call, id string, in TaskR
 	}
 	st := &stage{id: task.ID, tenant: task.Tenant, max: tenant.Policy.MaxItems}
 	if err := s.storeAll(ctx, st, in.Files); err != nil {
+		s.discard(ctx, st.items)
+		return casefile.Outcome{}, err
+	}
+	if err := s.doubt(st, circumstances{
+		received: s.now(), begun: task.At, position: &result.Position, mock: in.Mock, target: true, inGrid: result.InGrid,
+		distance: result.DistanceM, clock: in.Clock,
+	}, tenant.Policy.Doubts); err != nil {
 		s.discard(ctx, st.items)
 		return casefile.Outcome{}, err
 	}
