@@ -69,7 +69,7 @@ canary-plants: stack-up ## plant a leak of every kind and find each
 	go test -count=1 -v -run '^TestPlantedLeaksAreFound$$' ./server/app
 
 .PHONY: bench
-bench: stack-up ## run the benchmarks
+bench: stack-up tools ## run the benchmarks
 	@$(ENGINES)
 	{ grep -rl --include='*_test.go' '^func Benchmark' . || true; } | xargs -r -n 1 dirname | sort -u | \
 	xargs -r go test -run '^$$' -bench . -benchmem -p 1

@@ -11,10 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"filippo.io/age"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/fetch"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -139,6 +143,48 @@ func TestPageSealsInBrowser(t *testing.T) {
 	if got := k.checks("seal1"); !strings.Contains(got, "1 readable, 0 not") {
 		t.Errorf("got %s", got)
 	}
+}
+
+// The page sends again what the network lost the answer to: one report, one code.
+// An anonymous report has envelopes of the size of any other.
+func TestPageSendsAgain(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	root, err := demo.Fingerprint(w.dir, demo.Tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := browse(t)
+	var lost atomic.Bool
+	chromedp.ListenTarget(b, func(event any) {
+		paused, ok := event.(*fetch.EventRequestPaused)
+		if !ok {
+			return
+		}
+		act := fetch.ContinueRequest(paused.RequestID).Do
+		if paused.ResponseStatusCode == http.StatusCreated && !lost.Swap(true) { // the report is registered by now
+			act = fetch.FailRequest(paused.RequestID, network.ErrorReasonConnectionReset).Do
+		}
+		go func() { _ = act(cdp.WithExecutor(b, chromedp.FromContext(b).Target)) }() // fails when the browser is gone
+	})
+	var code, said string
+	b.run(t, fetch.Enable().WithPatterns([]*fetch.RequestPattern{{URLPattern: "*/reports*", RequestStage: fetch.RequestStageResponse}}),
+		chromedp.Navigate(w.base+app.ReportPage+"#tenant="+demo.Tenant+"&root="+root),
+		fill(map[string]string{"target": "workshop by the bridge", "narrative": "gas bottles beside a stove", "phone": "typed, then thought better of"}),
+		chromedp.Click("#send", chromedp.ByID), chromedp.Poll(`document.getElementById("said").textContent.includes("网络中断")`, nil))
+	if got := w.reports(t); len(got) != 1 || !lost.Load() {
+		t.Fatalf("got %d reports, want one whose answer was lost", len(got))
+	}
+	b.run(t, chromedp.Click("#send", chromedp.ByID),
+		chromedp.Poll(`!document.getElementById("receipt").hidden || !document.getElementById("send").disabled`, nil),
+		chromedp.Text("#said", &said, chromedp.ByID), chromedp.TextContent("#code", &code, chromedp.ByID))
+	number, all := w.followed(t, code), w.reports(t)
+	report, ok := all[number]
+	if len(all) != 1 || !ok || said != "" {
+		t.Fatalf("got %d reports, the code opens %q, the page said %q", len(all), number, said)
+	}
+	w.opens(t, &report, vault.Identity{Relation: vault.RelationNone, Binding: report.Binding}, "")
+	b.quiet(t, w.base, "ERR_CONNECTION_RESET")
 }
 
 // opens opens a report's envelope twice: by the code of the custody tool, and by

@@ -102,7 +102,7 @@ export async function ask(path, options = {}) {
     const answer = await fetch(path, {
       ...options, headers, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer", redirect: "error",
     });
-    const body = await answer.json();
+    const body = await answer.json().catch(() => ({ detail: "服务器没有正确应答，请稍后再试" }));
     if (answer.ok) {
       return body;
     }

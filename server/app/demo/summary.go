@@ -28,6 +28,9 @@ func (s Summary) WriteTo(w io.Writer) (int64, error) {
 			}
 		}
 	}
+	if root, err := Fingerprint(s.Dir, Tenant); err == nil {
+		fmt.Fprintf(&b, "\nThe page that seals a report in the browser and sends it:\n  %s/report/#tenant=%s&root=%s\n", s.BaseURL, Tenant, strings.ReplaceAll(root, " ", ""))
+	}
 	b.WriteString("\nWhat to try next, in another terminal:\n")
 	for _, line := range s.tries() {
 		b.WriteString("  " + line + "\n")
