@@ -348,7 +348,7 @@ func (w *world) handle(t *testing.T, r *casefile.Report) {
 		"text": "Patrol of a workshop.", "items": []map[string]string{{"ref": ref, "text": "storage of gas bottles"}},
 	}})
 	post(desk, apiclient.Call{Path: path + "/evidence/" + r.Evidence[0].ID + "/release", Body: map[string]any{}})
-	task := post(desk, apiclient.Call{Path: path + "/assign", Body: map[string]any{"persons": []string{demo.Tenant + "-inspector1"}}}).Ref
+	task := post(desk, apiclient.Call{Path: path + "/assign", Body: map[string]any{"persons": []string{demo.Tenant + "-inspector1"}, "imminent": true}}).Ref
 	awaited(t, "the task and its push", func() bool {
 		_, err := w.store.Tasks.Get(t.Context(), demo.Tenant, task)
 		return err == nil && len(w.fcm.Received()) > 0

@@ -217,7 +217,7 @@ func (s *storm) work(t *testing.T, desk apiclient.Client, own func(id string) bo
 					return
 				}
 			}
-			out, ok := s.command(t, desk, path+"/assign", map[string]any{"persons": persons})
+			out, ok := s.command(t, desk, path+"/assign", map[string]any{"persons": persons, "imminent": true})
 			if !ok {
 				return
 			}

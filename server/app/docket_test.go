@@ -228,7 +228,7 @@ func (d *docket) assign() *docket {
 	d.get("desk2", d.path("/assignees"), &suggested)
 	person := suggested.Items[0].Person
 	d.patroler = person[len(demo.Tenant)+1:]
-	d.patrol = d.do("desk2", d.path("/assign"), object{"persons": []string{person}}, casefile.ReportVerifying).Ref
+	d.patrol = d.do("desk2", d.path("/assign"), object{"persons": []string{person}, "imminent": true}, casefile.ReportVerifying).Ref
 	d.awaitTask(d.patroler, d.patrol)
 	return d
 }
@@ -236,7 +236,7 @@ func (d *docket) assign() *docket {
 // order sends two officers to inspect.
 func (d *docket) order() *docket {
 	d.t.Helper()
-	d.task = d.do("desk2", d.path("/inspection"), object{"persons": persons("enforcer1", "enforcer2")}, casefile.ReportVerifying).Ref
+	d.task = d.do("desk2", d.path("/inspection"), object{"persons": persons("enforcer1", "enforcer2"), "imminent": true}, casefile.ReportVerifying).Ref
 	d.awaitTask("enforcer1", d.task)
 	return d
 }

@@ -55,7 +55,7 @@ func (c *filedCase) verify() {
 		c.t.Fatal(err)
 	}
 	c.ids["device"] = phone.ID
-	c.ids["task"] = c.do("desk1", report+"/assign", doc{"persons": c.persons(c.inspector)}).Ref
+	c.ids["task"] = c.do("desk1", report+"/assign", doc{"persons": c.persons(c.inspector), "imminent": true}).Ref
 	c.ids["planned"] = c.do("township1", "/v1/office/tasks", c.plan(c.persons(c.inspector)...)).ID
 	c.await(c.inspector, "/v1/field/tasks", c.ids["task"])
 }
@@ -129,7 +129,7 @@ func reply() doc {
 func (c *filedCase) inspect() {
 	c.t.Helper()
 	report := "/v1/office/reports/" + c.ids["report"]
-	c.ids["inspection"] = c.do("desk1", report+"/inspection", doc{"persons": c.persons("enforcer1", "enforcer2")}).Ref
+	c.ids["inspection"] = c.do("desk1", report+"/inspection", doc{"persons": c.persons("enforcer1", "enforcer2"), "imminent": true}).Ref
 	c.await("enforcer1", "/v1/field/tasks", c.ids["inspection"])
 	c.ids["visit"] = c.do("enforcer1", "/v1/office/inspections", c.visit(c.ids)).ID
 	c.do("enforcer2", "/v1/office/inspections/"+c.ids["visit"]+"/sign", nil)

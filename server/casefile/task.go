@@ -69,6 +69,13 @@ type Task struct {
 	Result    *Result    `bson:"result"`
 }
 
+// Held is a task that waits to be handed out: its one effect, which is due then,
+// makes it. Until then nobody has it, nor can tell that there will be one
+// (confidentiality 14).
+type Held struct {
+	Head `bson:",inline"`
+}
+
 // Result (核实结果) of a task. The one position is compared with the target
 // when the result is saved (到场核对): no check-in, no track (R59).
 type Result struct {

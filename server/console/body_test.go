@@ -40,7 +40,7 @@ func bodies() map[string]struct {
 		"office-refusal":    {`{"reason":"unclear","text":"无"}`, &workflow.Refusal{}},
 		"office-target":     {`{"place":` + aPlace + `,"name":"厂"}`, &workflow.Target{}},
 		"office-brief":      {`{"text":"查","items":[{"ref":` + anID + `,"text":"查一"}]}`, &workflow.Brief{}},
-		"office-assignment": {`{"persons":["p1"],"due":` + aTime + `}`, &workflow.Assignment{}},
+		"office-assignment": {`{"persons":["p1"],"due":` + aTime + `,"imminent":true}`, &workflow.Assignment{}},
 		"office-conclusion": {`{"record":"书","findings":` + found + `}`, &workflow.Conclusion{}},
 		"office-reply":      {`{"conclusion":"属实","facts":"事","decision":"罚","reward":"有"}`, &casefile.Reply{}},
 		"office-task": {
@@ -77,7 +77,7 @@ func bodies() map[string]struct {
 		"session-tie":       {`{"area":"220182100000","firm":"厂厂"}`, &workflow.NearTo{}},
 		"office-policy": {
 			`{"decideDays":1,"concludeDays":2,"taskHours":3,"payDays":4,"repeatHours":5,"openingHours":6,"maxItems":7,
-			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"suppressUnder":14,"figuresDays":15,"approvalUses":16,"approvalDays":17,"contactHours":18,
+			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"suppressUnder":14,"figuresDays":15,"approvalUses":16,"approvalDays":17,"contactHours":18,"coverHours":16,"coverFrom":7,"coverTo":19,"coverTasks":3,
 			"plainViews":true,"doubts":{"accuracyM":1,"farM":2,"apartM":3,"skewS":4,"editors":["x"]},
 			"secondFactor":["leader"]}`,
 			&workflow.Policy{},

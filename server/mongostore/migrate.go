@@ -29,6 +29,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		digests,
 		rewraps,
 		publicationCollection,
+		heldTasks,
 		chainCollection,
 		contacts,
 	}
@@ -126,6 +127,13 @@ func rings(ctx context.Context, db *mongo.Database) error {
 // digests finds the reports that have a file.
 func digests(ctx context.Context, db *mongo.Database) error {
 	return collection{reportKind, []mongo.IndexModel{index("tenant", "evidence.digest")}}.create(ctx, db)
+}
+
+// heldTasks makes the collection of tasks that wait.
+func heldTasks(ctx context.Context, db *mongo.Database) error {
+	return collection{heldKind, []mongo.IndexModel{
+		{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)},
+	}}.create(ctx, db)
 }
 
 // leads makes the collection of leads.

@@ -24,6 +24,7 @@ const (
 	openingKind = "opening"
 	ringKind    = "ring"
 	leadKind    = "lead"
+	heldKind    = "held"
 
 	approvalKind = "approval"
 	contactKind  = "contact_use"

@@ -51,6 +51,7 @@ type Store struct {
 	Leads     workflow.Records[casefile.Lead]
 	Approvals workflow.Records[casefile.Approval]
 	Contacts  workflow.Records[casefile.ContactUse]
+	Held      workflow.Records[casefile.Held]
 	Pending   workflow.Pending
 	Envelopes workflow.Envelopes
 	// WrappedKeys are those of all documents.
@@ -110,6 +111,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Leads:     newRecords[casefile.Lead](db, leadKind),
 		Approvals: newRecords[casefile.Approval](db, approvalKind),
 		Contacts:  newRecords[casefile.ContactUse](db, contactKind),
+		Held:      newRecords[casefile.Held](db, heldKind),
 		Pending:   pending{db},
 		Envelopes: envelopes{db.Collection("envelope")},
 

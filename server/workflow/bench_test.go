@@ -53,7 +53,7 @@ func newBench(t *testing.T) *bench {
 	b.ok(err)
 	clock := func() time.Time { return b.now }
 	b.s = workflow.New(workflow.Deps{
-		Reports: b.store.Reports, Awards: b.store.Awards, Openings: b.store.Openings, Rings: b.store.Rings, Leads: b.store.Leads, Statistics: b.store.Statistics,
+		Reports: b.store.Reports, Tasks: b.store.Tasks, Awards: b.store.Awards, Openings: b.store.Openings, Rings: b.store.Rings, Leads: b.store.Leads, Held: b.store.Held, Statistics: b.store.Statistics,
 		Approvals: b.store.Approvals, Contacts: b.store.Contacts,
 		Envelopes: b.store.Envelopes, Messages: b.store.Messages, Pending: b.store.Pending, Directory: b.store.Directory,
 		Chains: b.store.Chains,

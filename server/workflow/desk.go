@@ -263,6 +263,9 @@ func openTasks() []casefile.State {
 type Assignment struct {
 	Persons []string
 	Due     time.Time // zero: the tenant's default
+	// Imminent says that somebody may come to harm (危及人身安全): the task is
+	// handed out at once and alone.
+	Imminent bool
 }
 
 // AssignCheck sends an inspector to check the lead (线索核实). The task is a
@@ -315,14 +318,22 @@ func (s *Service) assign(
 					})
 				}
 			}
-			effect, err := s.newTask(tenant, e.At, task, persons)
+			at, err := s.handOut(tenant.Policy, r, in, e.At)
+			if err != nil {
+				return nil, err
+			}
+			covers, err := s.bundle(ctx, tenant, r, in, *task, persons, at)
+			if err != nil {
+				return nil, err
+			}
+			effect, err := s.newTask(tenant, at, task, persons)
 			if err != nil {
 				return nil, err
 			}
 			e.Ref = task.ID
 			r.Tasks = append(r.Tasks, task.ID)
 			e.To = casefile.ReportVerifying
-			return []casefile.Effect{effect}, nil
+			return dispatch.Draw(s.Random, append(covers, effect), len(covers)+1)
 		})
 }
 

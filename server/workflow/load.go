@@ -97,6 +97,9 @@ const maxItems = 20
 // maxTaken is how many uses the record of an approval can hold.
 const maxTaken = 1000
 
+// maxCover is how many patrols a verification can be bundled with.
+const maxCover = 10
+
 // check refuses numbers that could not be meant.
 func (p Policy) check() error {
 	for name, n := range map[string]int{
@@ -110,6 +113,12 @@ func (p Policy) check() error {
 		if n < 1 {
 			return fault.New(fault.Invalid, "policy.number", "every number of a policy is at least 1").At("/policy/" + name)
 		}
+	}
+	if p.CoverHours < 0 || p.CoverTasks < 0 || p.CoverTasks > maxCover {
+		return fault.New(fault.Invalid, "policy.cover", "a cover is at least 0 hours and 0 to %d patrols", maxCover).At("/policy/coverHours")
+	}
+	if p.CoverHours > 0 && (p.CoverFrom < 0 || p.CoverTo > 24 || p.CoverFrom >= p.CoverTo) {
+		return fault.New(fault.Invalid, "policy.cover_day", "tasks are handed out from one hour of the day to a later one, 0 to 24").At("/policy/coverFrom")
 	}
 	for _, role := range p.SecondFactor {
 		if !slices.Contains(casefile.StaffRoles(), role) {

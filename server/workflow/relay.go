@@ -116,6 +116,12 @@ func (s *Service) relayRecord(ctx context.Context, w Waiting) error {
 // carry brings one effect to its place.
 func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error {
 	switch {
+	case e.Task != nil && e.Task.At.After(s.now()):
+		h := &casefile.Held{Head: casefile.Head{ID: e.Task.ID, Tenant: e.Task.Tenant, At: e.Task.At, Changed: e.Task.At, Pending: []casefile.Effect{e}}}
+		if err := s.Held.Insert(ctx, h); err != nil && fault.CodeOf(err) != "record.exists" {
+			return err
+		}
+		return nil
 	case e.Task != nil:
 		if err := s.Tasks.Insert(ctx, e.Task); err != nil && fault.CodeOf(err) != "record.exists" {
 			return err

@@ -61,6 +61,7 @@ type Deps struct {
 	Leads     Records[casefile.Lead]
 	Approvals Records[casefile.Approval]
 	Contacts  Records[casefile.ContactUse]
+	Held      Records[casefile.Held]
 	Envelopes Envelopes
 	Messages  Messages
 

@@ -174,6 +174,12 @@ type Policy struct {
 	// Doubts are the limits of what staff are told to doubt.
 	Doubts DoubtLimits `bson:"doubts" json:"doubts"`
 
+	// Cover of a verification; 0 hours or tasks is none.
+	CoverHours int `bson:"cover_hours" json:"coverHours"` // longest wait before it is handed out
+	CoverFrom  int `bson:"cover_from" json:"coverFrom"`   // hour of the day from which tasks are handed out
+	CoverTo    int `bson:"cover_to" json:"coverTo"`       // and until which, at most 24
+	CoverTasks int `bson:"cover_tasks" json:"coverTasks"` // patrols it is bundled with
+
 	// PlainViews says that pictures are shown without the viewer's stamp (水印).
 	PlainViews bool `bson:"plain_views" json:"plainViews"`
 

@@ -164,7 +164,7 @@ func (p *player) assign(ctx context.Context) error {
 	if err := p.registerPhone(ctx); err != nil {
 		return err
 	}
-	out, err := p.do(ctx, "desk1", p.reportPath("/assign"), map[string]any{"persons": []string{best.Person}}, casefile.ReportVerifying)
+	out, err := p.do(ctx, "desk1", p.reportPath("/assign"), map[string]any{"persons": []string{best.Person}, "imminent": true}, casefile.ReportVerifying)
 	if err != nil {
 		return err
 	}

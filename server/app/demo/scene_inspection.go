@@ -46,7 +46,7 @@ func (p *player) orderInspection(ctx context.Context) error {
 		return err
 	}
 	p.tell("400 officer.no_certificate: %s cannot be sent", p.people["enforcer3"].Label)
-	out, err := p.do(ctx, "desk1", p.reportPath("/inspection"), map[string]any{"persons": p.person("enforcer1", "enforcer2")}, casefile.ReportVerifying)
+	out, err := p.do(ctx, "desk1", p.reportPath("/inspection"), map[string]any{"persons": p.person("enforcer1", "enforcer2"), "imminent": true}, casefile.ReportVerifying)
 	if err != nil {
 		return err
 	}
