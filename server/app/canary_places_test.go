@@ -49,6 +49,7 @@ type sweep struct {
 	*world
 
 	wire    *tap
+	line    *line // to the contact gateway
 	began   time.Time
 	exports string // folder of what commands wrote and printed
 	panics  []byte // what a server wrote that was made to show all its stacks
@@ -60,7 +61,9 @@ func newSweep(t *testing.T) *sweep {
 	t.Helper()
 	t.Setenv("TMPDIR", t.TempDir())
 	s := &sweep{began: time.Now().Add(-time.Second), exports: t.TempDir()} // a file's time may be a tick behind
-	s.world = start(t)
+	s.line = newLine(t)
+	s.world = start(t, s.line.setting())
+	s.line.run(t, s.world)
 	s.wire = &tap{
 		Transport: s.http.Transport.(*http.Transport), host: strings.TrimPrefix(s.base, "http://"),
 		callers: callers(), who: map[string]string{"": "anyone"}, told: map[string][]byte{}, secrets: map[string]canarytest.Canary{},
@@ -88,6 +91,7 @@ func (s *sweep) places(t *testing.T) []canarytest.Place {
 		{Name: "the metrics", Read: s.asked(t, "/metrics", "/readyz")},
 		{Name: "the profiles", Read: s.asked(t, profiles()...)},
 		{Name: "the panic output", Read: canarytest.Bytes(s.panics)},
+		{Name: "the contact gateway's requests", Read: canarytest.Bytes(s.line.crossed())},
 		{Name: "the pushes", May: []canarytest.Kind{phone}, Read: s.pushed()},
 		{Name: "the exports", Read: canarytest.Folder(s.exports, s.began)},
 		{Name: "the temporary files", Read: canarytest.Folder(os.TempDir(), s.began, s.dir, s.exports)},

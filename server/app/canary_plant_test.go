@@ -67,6 +67,22 @@ func plants() map[string]planted {
 				t.Fatal(err)
 			}
 		}},
+		// As a contact that went to the gateway and nobody sealed.
+		"gateway": {[]string{"the contact gateway's requests", "the database"}, func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			u := &casefile.ContactUse{Report: hexID(t), Way: casefile.ByGateway, Sealed: []byte(text), Expires: time.Now().Add(time.Hour).UTC()}
+			u.ID, u.Tenant, u.State, u.Version, u.At, u.Changed = hexID(t), demo.Tenant, casefile.ContactHandedOver, 1, time.Now().UTC(), time.Now().UTC()
+			if err := s.store.Contacts.Insert(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+			before := s.line.tries()
+			e := outbox.For(u.ID, 1, "gateway")
+			e.Tenant, e.Ref, e.NotBefore, e.ExpiresAt = demo.Tenant, u.ID, time.Now().UTC(), u.Expires
+			if err := s.store.HandOvers.Add(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			awaited(t, "the handover", func() bool { return s.line.tries() > before })
+		}},
 		// As the body of a push that says too much.
 		"push": {[]string{"the pushes"}, func(t *testing.T, s *sweep, text string) {
 			t.Helper()

@@ -289,6 +289,7 @@ func (s *sweep) play(t *testing.T) []canarytest.Canary {
 	s.withdraw(t, sent[3])
 	canaries = append(canaries, s.call(t)...)
 	canaries = append(canaries, s.lead(t)...)
+	s.reach(t, reports)
 	err = demo.Play(t.Context(), demo.PlayDeps{
 		BaseURL: s.base, FCM: s.fcmURL, Dir: s.dir, Fines: []int64{10_000}, Out: io.Discard, Now: time.Now, Random: rand.Reader, HTTP: s.http,
 	})
@@ -303,6 +304,27 @@ func (s *sweep) play(t *testing.T) []canarytest.Canary {
 	whole, half := newMarked(t, nil, true), newMarked(t, nil, false)
 	s.crash(t, whole, half)
 	return append(append(canaries, whole.canaries...), half.canaries...)
+}
+
+// reach has the contacts of reports used in both ways: the gateway calls the
+// reporters, and the officer's terminal shows their numbers.
+func (s *sweep) reach(t *testing.T, reports []casefile.Report) {
+	t.Helper()
+	c := &reachable{world: s.world, t: t, line: s.line}
+	for way, flags := range map[casefile.Way][]string{casefile.ByTerminal: nil, casefile.ByGateway: {"--gateway", s.line.file("gateway.pub")}} {
+		approval := c.approve("call_back", fmt.Sprint(len(reports)), flags...)
+		for _, r := range reports {
+			c.report = r.ID
+			c.does("identity1", "call", "--approval", approval, "--via", string(way), "--root", c.root(), "--yes", "--report", r.ID)
+		}
+	}
+	for _, r := range reports {
+		c.report = r.ID
+		c.finished(2)
+	}
+	if calls := s.line.called(t); len(calls) != len(reports) {
+		t.Errorf("the gateway made %d calls, want %d", len(calls), len(reports))
+	}
 }
 
 // submit sends a report, again with another body, and with a mistake.
@@ -372,7 +394,9 @@ func (w *world) askAll(t *testing.T, r *casefile.Report) {
 	penalties, err3 := w.store.Penalties.List(t.Context(), q)
 	awards, err4 := w.store.Awards.List(t.Context(), q)
 	openings, err5 := w.store.Openings.List(t.Context(), q)
-	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
+	approvals, err6 := w.store.Approvals.List(t.Context(), q)
+	contacts, err7 := w.store.Contacts.List(t.Context(), q)
+	if err := errors.Join(err, err2, err3, err4, err5, err6, err7); err != nil {
 		t.Fatal(err)
 	}
 	ids["tasks"], ids["inspections"], ids["penalties"] = tasks[0].ID, visits[0].ID, penalties[0].ID
@@ -382,6 +406,7 @@ func (w *world) askAll(t *testing.T, r *casefile.Report) {
 		t.Fatal(err)
 	}
 	ids["leads"], ids["people"], ids["rechecks"] = leads[0].ID, w.people[0].Person, r.ID
+	ids["approvals"], ids["contacts"] = approvals[0].ID, contacts[0].ID
 	asked := map[casefile.Role]bool{}
 	for _, p := range w.people {
 		if p.Tenant != demo.Tenant || asked[p.Roles[0]] {

@@ -34,8 +34,8 @@ import (
 )
 
 // apart is a world whose program runs as processes of its own, which a test
-// starts and ends.
-func apart(t *testing.T) *world {
+// starts and ends, with more settings if there are any.
+func apart(t *testing.T, more ...string) *world {
 	t.Helper()
 	w := &world{
 		dir: filepath.Join(t.TempDir(), "demo"), logs: &buffer{}, fcm: fcmtest.NewServer(time.Now),
@@ -45,7 +45,7 @@ func apart(t *testing.T) *world {
 	t.Cleanup(stand.Close)
 	t.Cleanup(w.http.CloseIdleConnections)
 	w.fcmURL = stand.URL
-	w.settings = w.engines(t)
+	w.settings = append(w.engines(t), more...)
 	cfg, err := config.Read(w.settings)
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ func tables() []casefile.Table {
 	return []casefile.Table{
 		casefile.ReportMoves, casefile.TaskMoves, casefile.VisitMoves, casefile.HazardMoves,
 		casefile.PenaltyMoves, casefile.AwardMoves, casefile.OpeningMoves, casefile.RingMoves, casefile.LeadMoves,
+		casefile.ApprovalMoves, casefile.ContactMoves,
 	}
 }
 
@@ -77,14 +78,16 @@ func TestEveryStateIsReachable(t *testing.T) {
 func TestTerminalStates(t *testing.T) {
 	t.Parallel()
 	want := map[string][]casefile.State{
-		"report":  {casefile.ReportArchived},
-		"task":    {casefile.TaskDone},
-		"visit":   {casefile.VisitSigned},
-		"penalty": {casefile.PenaltyAnnulled},
-		"award":   {casefile.AwardNotEligible, casefile.AwardWaived},
-		"opening": {casefile.OpeningDenied, casefile.OpeningFinished},
-		"ring":    {casefile.RingOpen},
-		"lead":    {casefile.LeadRefused, casefile.LeadDenied, casefile.LeadReleased},
+		"report":   {casefile.ReportArchived},
+		"task":     {casefile.TaskDone},
+		"visit":    {casefile.VisitSigned},
+		"penalty":  {casefile.PenaltyAnnulled},
+		"award":    {casefile.AwardNotEligible, casefile.AwardWaived},
+		"opening":  {casefile.OpeningDenied, casefile.OpeningFinished},
+		"ring":     {casefile.RingOpen},
+		"lead":     {casefile.LeadRefused, casefile.LeadDenied, casefile.LeadReleased},
+		"approval": {casefile.ApprovalRevoked},
+		"contact":  {casefile.ContactFinished},
 	}
 	for _, table := range tables() {
 		var got []casefile.State
