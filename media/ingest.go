@@ -2,11 +2,10 @@ package media
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"image"
 	"image/jpeg"
@@ -14,8 +13,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/gabriel-vasile/mimetype"
-
+	"gridwatch/media/kind"
 	"gridwatch/media/probe"
 )
 
@@ -28,24 +26,19 @@ const cleanup = 10 * time.Second
 // removes what it had stored and returns one of the errors of what was sent
 // in, the error of the reader, of the store, or of ctx.
 //
-// It waits while as many uploads as the Config allows are in flight. Two calls
-// for the same place store two objects; the record decides which it owns.
+// It waits while the memory that the Config allows is taken. Two calls for the
+// same place store two objects; the record decides which it owns.
 func (in *Ingest) Store(ctx context.Context, src Source, key Sealer, p Place) (Stored, error) {
-	var attempt [16]byte
-	if _, err := io.ReadFull(in.random, attempt[:]); err != nil {
-		return Stored{}, fmt.Errorf("draw attempt id: %w", err)
-	}
-	object, err := p.object(hex.EncodeToString(attempt[:]))
+	object, err := in.NewObject(p)
 	if err != nil {
 		return Stored{}, err
 	}
-	buf, err := in.acquire(ctx)
-	if err != nil {
-		return Stored{}, err
+	w := in.Writer(key, object, 0)
+	s, err := in.store(ctx, src, w)
+	if err == nil {
+		err = w.Flush()
 	}
-	defer in.release(buf)
-
-	s, err := in.store(ctx, src, key, object, buf)
+	w.Close()
 	if err == nil {
 		return s, nil
 	}
@@ -57,66 +50,70 @@ func (in *Ingest) Store(ctx context.Context, src Source, key Sealer, p Place) (S
 	return Stored{}, err
 }
 
-// store cuts src into parts. Buf holds one byte more than a part: when that
-// byte is filled the part is not the last, and the byte begins the next one.
-// With an error it returns the number of parts that may be stored.
-func (in *Ingest) store(ctx context.Context, src Source, key Sealer, object string, buf []byte) (Stored, error) {
-	r := newIntake(ctx, src.Reader, in.cfg.MaxBytes)
-	s := Stored{Ref: Ref{Object: object}}
-	kept, last := 0, false
-	for !last {
-		n, end, err := fill(r, buf[kept:])
+// store cuts src into parts. It reads one byte more than a part: if there is
+// one the part is not the last, and the byte begins the next one. With an error
+// it returns the number of parts that may be stored.
+func (in *Ingest) store(ctx context.Context, src Source, w *Writer) (Stored, error) {
+	r := newIntake(ctx, src.Reader, cmp.Or(src.MaxBytes, in.cfg.MaxBytes))
+	s := Stored{Ref: Ref{Object: w.object}}
+	size := in.cfg.PartSize
+	var next []byte
+	for last := false; !last; {
+		buf, err := w.Buffer(ctx, size)
 		if err != nil {
 			return s, err
 		}
-		n, last = n+kept, end
-		part := buf[:min(n, in.cfg.PartSize)]
-		if s.Parts == 0 && n > 0 {
-			if err := in.inspect(part, &s); err != nil {
-				return s, err
-			}
+		n := copy(buf, next)
+		read, end, err := fill(r, buf[n:size+1])
+		if n += read; err == nil && s.Parts == 0 && n > 0 {
+			s.Content, err = in.Inspect(buf[:min(n, size)])
 		}
-		if last { // checked before the last part is put: what is refused is mostly never stored
-			if s.SHA256, err = r.finish(src.DeclaredSHA256); err != nil {
-				return s, err
-			}
+		if last = end; err == nil && last { // checked before the last part is put: what is refused is mostly never stored
 			s.Size = r.n
+			s.SHA256, err = r.finish(src.DeclaredSHA256)
 		}
-		sealed, err := key.Seal(part, partAD(object, s.Parts+1, last))
 		if err != nil {
-			return s, fmt.Errorf("seal part: %w", err)
-		}
-		s.Parts++
-		if err := in.objects.Put(ctx, partKey(object, s.Parts), sealed); err != nil {
+			w.Return(buf)
 			return s, err
 		}
-		kept = copy(buf, buf[len(part):n])
+		length := min(n, size)
+		next = bytes.Clone(buf[length:n])
+		s.Parts++
+		if err := w.Put(ctx, s.Parts, buf, length, last); err != nil {
+			return s, err
+		}
 	}
 	return s, nil
 }
 
-// inspect decides by its first part whether a file is a picture we take.
-func (in *Ingest) inspect(head []byte, s *Stored) error {
-	kind := mimetype.Detect(head)
+// Inspect decides by its first part whether a file is one we take. A picture
+// that Go reads must have a size; all others are looked at where they are
+// opened. It returns ErrType, ErrBroken or ErrPixels.
+func (in *Ingest) Inspect(head []byte) (Content, error) {
+	k, ok := kind.Detect(head[:min(len(head), kind.Head)])
+	c := Content{Kind: k}
+	if !ok {
+		return c, ErrType
+	}
 	var cfg image.Config
 	var err error
-	switch {
-	case kind.Is("image/jpeg"):
+	switch k.Type {
+	case "image/jpeg":
 		cfg, err = jpeg.DecodeConfig(bytes.NewReader(head))
-	case kind.Is("image/png"):
+	case "image/png":
 		cfg, err = png.DecodeConfig(bytes.NewReader(head))
 	default:
-		return ErrType
+		return c, nil
 	}
 	if err != nil || cfg.Width <= 0 || cfg.Height <= 0 {
-		return ErrBroken
+		return c, ErrBroken
 	}
 	if int64(cfg.Width)*int64(cfg.Height) > in.cfg.MaxPixels {
-		return ErrPixels
+		return c, ErrPixels
 	}
-	s.Type, s.Width, s.Height = kind.String(), cfg.Width, cfg.Height
-	s.Facts = probe.Read(head, s.Type)
-	return nil
+	c.Width, c.Height = cfg.Width, cfg.Height
+	c.Facts = probe.Read(head, k.Type)
+	return c, nil
 }
 
 // Digest reads src to its end and returns its length and SHA-256 without
@@ -129,24 +126,6 @@ func (in *Ingest) Digest(ctx context.Context, src Source) (int64, []byte, error)
 	}
 	sum, err := r.finish(src.DeclaredSHA256)
 	return r.n, sum, err
-}
-
-// acquire waits for a buffer of one part and a byte.
-func (in *Ingest) acquire(ctx context.Context) ([]byte, error) {
-	select {
-	case buf := <-in.buffers:
-		if buf == nil {
-			buf = make([]byte, in.cfg.PartSize+1)
-		}
-		return buf, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (in *Ingest) release(buf []byte) {
-	clear(buf)
-	in.buffers <- buf
 }
 
 // intake counts and hashes what is read, and ends at the limit or with ctx.

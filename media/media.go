@@ -13,13 +13,17 @@ package media
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"gridwatch/media/kind"
 	"gridwatch/media/probe"
 )
 
@@ -41,7 +45,7 @@ var ErrDamaged = errors.New("media: stored evidence is damaged")
 const (
 	DefaultMaxBytes  = 20 << 20   // bytes of one file
 	DefaultMaxPixels = 50_000_000 // width times height of one picture
-	DefaultUploads   = 16         // uploads in flight
+	DefaultMemory    = 160 << 20  // bytes of evidence in memory
 	MaxPartSize      = 8 << 20    // bytes in clear of one part; also the default
 )
 
@@ -60,10 +64,11 @@ type Objects interface {
 	List(ctx context.Context, prefix string, visit func(key string, modified time.Time) error) error
 }
 
-// Sealer is the data key of one record. Open must fail unless sealed and ad
-// are what Seal returned and was given.
+// Sealer is the data key of one item. SealTo appends what it seals to dst;
+// plain may be what lies behind dst. Open must fail unless sealed and ad are
+// what SealTo appended and was given.
 type Sealer interface {
-	Seal(plain, ad []byte) ([]byte, error)
+	SealTo(dst, plain, ad []byte) ([]byte, error)
 	Open(sealed, ad []byte) ([]byte, error)
 }
 
@@ -80,24 +85,87 @@ func (p Place) String() string { return p.Tenant + "/" + p.Record + "/" + p.Item
 
 // Ref points at a stored item.
 type Ref struct {
-	Object string `bson:"object"` // key prefix in the store
-	Parts  int    `bson:"parts"`
+	Object string // key prefix in the store
+	Parts  int
+	Runs   []Run // of what came in pieces; what was stored in one go has none
+}
+
+// Run is a row of parts that are alike.
+type Run struct {
+	Parts int   `bson:"n"` // how many
+	Size  int   `bson:"s"` // bytes in clear of each
+	Term  int64 `bson:"t"` // under which they were written
+}
+
+// Add adds a part behind the others.
+func (r *Ref) Add(size int, term int64) {
+	r.Parts++
+	if n := len(r.Runs); n > 0 && r.Runs[n-1].Size == size && r.Runs[n-1].Term == term {
+		r.Runs[n-1].Parts++
+		return
+	}
+	r.Runs = append(r.Runs, Run{Parts: 1, Size: size, Term: term})
+}
+
+// Last returns the size of the last part, 0 if there is none.
+func (r *Ref) Last() int {
+	if len(r.Runs) == 0 {
+		return 0
+	}
+	return r.Runs[len(r.Runs)-1].Size
+}
+
+// DropLast takes the last part away. It leaves the Runs it shares with other
+// Refs as they are.
+func (r *Ref) DropLast() {
+	n := len(r.Runs) - 1
+	r.Runs = slices.Clone(r.Runs)
+	r.Parts--
+	if r.Runs[n].Parts--; r.Runs[n].Parts == 0 {
+		r.Runs = r.Runs[:n]
+	}
+}
+
+// key returns the key of part n.
+func (r *Ref) key(n int) string {
+	first := 1
+	for _, run := range r.Runs {
+		if n < first+run.Parts {
+			return partKey(r.Object, n, run.Term)
+		}
+		first += run.Parts
+	}
+	return partKey(r.Object, n, 0)
+}
+
+// holds says whether a key is one of the parts'.
+func (r *Ref) holds(key string) bool {
+	text, ok := strings.CutPrefix(key, r.Object+"/")
+	number, _, _ := strings.Cut(text, "-")
+	n, err := strconv.Atoi(number)
+	return ok && err == nil && n >= 1 && n <= r.Parts && key == r.key(n)
 }
 
 // Source is one file as it comes in.
 type Source struct {
 	Reader         io.Reader
 	DeclaredSHA256 []byte // what the sender says the digest is; may be nil
+	MaxBytes       int64  // 0 is the Config's
 }
 
 // Stored is what is known of an item once it is durable. Its size, digest and
 // facts tell of the sender's device: the caller seals them before it keeps them.
 type Stored struct {
 	Ref
+	Content
 	Size   int64
 	SHA256 []byte
-	Type   string // media type by content, image/jpeg or image/png
-	Width  int    // pixels, before the orientation in Facts
+}
+
+// Content is what the first bytes of a file say.
+type Content struct {
+	Kind   kind.Kind
+	Width  int // pixels of a JPEG or PNG, before the orientation in Facts
 	Height int
 	Facts  probe.Facts
 }
@@ -107,7 +175,7 @@ type Config struct {
 	MaxBytes  int64
 	MaxPixels int64
 	PartSize  int // at most MaxPartSize
-	Uploads   int // each holds one part in clear and one sealed
+	Memory    int // bytes; who finds it taken waits
 }
 
 // Ingest stores, reads and removes evidence. It may be used by many goroutines.
@@ -115,7 +183,7 @@ type Ingest struct {
 	objects Objects
 	random  io.Reader
 	cfg     Config
-	buffers chan []byte // one for each upload in flight, made on first use
+	buffers *pool
 }
 
 // New returns an Ingest over objects. Random is the source of the ids of attempts.
@@ -123,15 +191,20 @@ func New(objects Objects, random io.Reader, cfg Config) *Ingest {
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, DefaultMaxBytes)
 	cfg.MaxPixels = cmp.Or(cfg.MaxPixels, DefaultMaxPixels)
 	cfg.PartSize = min(cmp.Or(cfg.PartSize, MaxPartSize), MaxPartSize)
-	cfg.Uploads = cmp.Or(cfg.Uploads, DefaultUploads)
-	in := &Ingest{objects: objects, random: random, cfg: cfg, buffers: make(chan []byte, cfg.Uploads)}
-	for range cfg.Uploads {
-		in.buffers <- nil
-	}
-	return in
+	cfg.Memory = max(cmp.Or(cfg.Memory, DefaultMemory), cfg.PartSize)
+	return &Ingest{objects: objects, random: random, cfg: cfg, buffers: newPool(cfg.Memory)}
 }
 
 var id = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// NewObject returns the key prefix of a new attempt to store an item at p.
+func (in *Ingest) NewObject(p Place) (string, error) {
+	var attempt [16]byte
+	if _, err := io.ReadFull(in.random, attempt[:]); err != nil {
+		return "", fmt.Errorf("draw attempt id: %w", err)
+	}
+	return p.object(hex.EncodeToString(attempt[:]))
+}
 
 // object returns the key prefix of one attempt to store an item at p. The
 // attempt keeps senders of the same record from writing over each other.
@@ -160,12 +233,16 @@ func PlaceOf(object string) (Place, bool) {
 	return p, err == nil && again == object
 }
 
-// partKey returns the key of part n, counted from 1.
-func partKey(object string, n int) string { return fmt.Sprintf("%s/%06d", object, n) }
-
-// partAD returns what part n is bound to: its key, which holds tenant, record,
-// attempt, item and number, and whether it is the last. Ids hold no slash, so
-// no two parts share it.
-func partAD(object string, n int, last bool) []byte {
-	return fmt.Appendf(nil, "%s/last=%t", partKey(object, n), last)
+// partKey returns the key of part n, counted from 1, that was written under a
+// term; 0 is that of an item stored in one go.
+func partKey(object string, n int, term int64) string {
+	if term == 0 {
+		return fmt.Sprintf("%s/%06d", object, n)
+	}
+	return fmt.Sprintf("%s/%06d-%d", object, n, term)
 }
+
+// partAD returns what a part is bound to: its key, which holds tenant, record,
+// attempt, item, number and term, and whether it is the last. Ids hold no
+// slash, so no two parts share it.
+func partAD(key string, last bool) []byte { return fmt.Appendf(nil, "%s/last=%t", key, last) }

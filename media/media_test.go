@@ -20,6 +20,7 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/blobtest"
+	"gridwatch/media/kind"
 	"gridwatch/media/mediatest"
 	"gridwatch/media/probe"
 )
@@ -38,14 +39,14 @@ func newKey() *key {
 	return k
 }
 
-func (k *key) Seal(plain, ad []byte) ([]byte, error) {
+func (k *key) SealTo(dst, plain, ad []byte) ([]byte, error) {
 	aead, err := chacha20poly1305.NewX(k[:])
 	if err != nil {
 		return nil, err
 	}
 	nonce := make([]byte, aead.NonceSize())
 	_, _ = rand.Read(nonce)
-	return aead.Seal(nonce, nonce, plain, ad), nil
+	return append(dst, aead.Seal(nonce, nonce, plain, ad)...), nil
 }
 
 func (k *key) Open(sealed, ad []byte) ([]byte, error) {
@@ -129,7 +130,8 @@ func TestStoreAndRead(t *testing.T) {
 			}
 			want := media.Stored{
 				Ref:  media.Ref{Object: got.Object, Parts: test.parts},
-				Size: int64(test.size), SHA256: sum[:], Type: "image/jpeg", Width: 48, Height: 32,
+				Size: int64(test.size), SHA256: sum[:],
+				Content: media.Content{Kind: kind.Kind{Class: kind.Photo, Type: "image/jpeg"}, Width: 48, Height: 32},
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("stored (-want +got):\n%s", diff)
@@ -183,7 +185,7 @@ func TestStoreTakesByContent(t *testing.T) {
 		"SVG":             {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>`), media.ErrType},
 		"ZIP":             {[]byte("PK\x03\x04\x14\x00\x00\x00\x00\x00"), media.ErrType},
 		"GIF":             {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), media.ErrType},
-		"PDF":             {[]byte("%PDF-1.7\n"), media.ErrType},
+		"PDF":             {[]byte("%PDF-1.7\n"), nil},
 		"program":         {[]byte("\x7fELF\x02\x01\x01\x00"), media.ErrType},
 		"text":            {[]byte("image/jpeg"), media.ErrType},
 		"JPEG behind ZIP": {append([]byte("PK\x03\x04"), jpeg...), media.ErrType},
@@ -291,11 +293,11 @@ type failing struct {
 	err error
 }
 
-func (f failing) Seal(plain, ad []byte) ([]byte, error) {
+func (f failing) SealTo(dst, plain, ad []byte) ([]byte, error) {
 	if bytes.HasSuffix(ad, []byte("last=true")) {
 		return nil, f.err
 	}
-	return f.key.Seal(plain, ad)
+	return f.key.SealTo(dst, plain, ad)
 }
 
 func TestStoreRefusesPlaces(t *testing.T) {

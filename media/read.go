@@ -28,7 +28,7 @@ func (in *Ingest) Read(ctx context.Context, ref Ref, key Sealer, p Place) (io.Re
 			return nil, io.EOF
 		}
 		n++
-		return in.part(ctx, ref, n, key)
+		return in.Part(ctx, ref, n, n == ref.Parts, key)
 	}}
 	r.fetch()
 	if r.err != nil {
@@ -37,8 +37,12 @@ func (in *Ingest) Read(ctx context.Context, ref Ref, key Sealer, p Place) (io.Re
 	return r, nil
 }
 
-func (in *Ingest) part(ctx context.Context, ref Ref, n int, key Sealer) ([]byte, error) {
-	body, err := in.objects.Get(ctx, partKey(ref.Object, n))
+// Part returns the clear content of part n, counted from 1, which was stored as
+// the last or as one before it. It returns
+// ErrDamaged if it is not what was stored.
+func (in *Ingest) Part(ctx context.Context, ref Ref, n int, last bool, key Sealer) ([]byte, error) {
+	name := ref.key(n)
+	body, err := in.objects.Get(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: a part is missing", ErrDamaged)
 	}
@@ -49,7 +53,7 @@ func (in *Ingest) part(ctx context.Context, ref Ref, n int, key Sealer) ([]byte,
 	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, fmt.Errorf("read part: %w", err)
 	}
-	plain, err := key.Open(sealed, partAD(ref.Object, n, n == ref.Parts))
+	plain, err := key.Open(sealed, partAD(name, last))
 	if err != nil {
 		return nil, fmt.Errorf("%w: a part does not open", ErrDamaged)
 	}
@@ -92,6 +96,16 @@ func (in *Ingest) Delete(ctx context.Context, ref Ref) error {
 	return in.remove(ctx, ref.Object)
 }
 
+// DropOthers removes what lies under ref's object and is not part of it.
+func (in *Ingest) DropOthers(ctx context.Context, ref Ref) error {
+	return in.objects.List(ctx, ref.Object+"/", func(key string, _ time.Time) error {
+		if ref.holds(key) {
+			return nil
+		}
+		return in.objects.Delete(ctx, key)
+	})
+}
+
 func (in *Ingest) remove(ctx context.Context, object string) error {
 	return in.objects.List(ctx, object+"/", func(key string, _ time.Time) error {
 		return in.objects.Delete(ctx, key)
@@ -99,26 +113,39 @@ func (in *Ingest) remove(ctx context.Context, object string) error {
 }
 
 // Sweep removes the items under the key prefix that no record owns and of
-// which every part is older than olderThan, and returns how many it removed.
-// OlderThan must leave an upload and the insert of its record the time they
-// may take. Owned is asked once for each old item; PlaceOf tells it the record.
+// which every part is older than olderThan, and parts that an owner does not
+// name. It returns how many items and how many of such parts it removed.
+// OlderThan must leave an upload and the insert of its record the time they may
+// take. Owned is asked once for each old item and returns what the record names
+// of it, nil if it names nothing; PlaceOf tells it the record.
 func (in *Ingest) Sweep(ctx context.Context, prefix string, olderThan time.Time,
-	owned func(ctx context.Context, object string) (bool, error),
+	owned func(ctx context.Context, object string) (*Ref, error),
 ) (int, error) {
 	removed := 0
 	var object string // the item whose parts are being listed
 	var newest time.Time
+	var keys []string
 	settle := func() error {
 		if object == "" || !newest.Before(olderThan) {
 			return nil
 		}
-		if kept, err := owned(ctx, object); err != nil || kept {
+		ref, err := owned(ctx, object)
+		switch {
+		case err != nil:
 			return err
+		case ref == nil:
+			removed++
+			return in.remove(ctx, object)
 		}
-		if err := in.remove(ctx, object); err != nil {
-			return err
+		for _, key := range keys {
+			if ref.holds(key) {
+				continue
+			}
+			if err := in.objects.Delete(ctx, key); err != nil {
+				return err
+			}
+			removed++
 		}
-		removed++
 		return nil
 	}
 	err := in.objects.List(ctx, prefix, func(key string, modified time.Time) error {
@@ -126,8 +153,9 @@ func (in *Ingest) Sweep(ctx context.Context, prefix string, olderThan time.Time,
 			if err := settle(); err != nil {
 				return err
 			}
-			object, newest = next, modified
+			object, newest, keys = next, modified, nil
 		}
+		keys = append(keys, key)
 		if modified.After(newest) {
 			newest = modified
 		}

@@ -156,7 +156,7 @@ func TestReadEndsWhenClosed(t *testing.T) {
 func TestStoreSixteenAtOnce(t *testing.T) {
 	t.Parallel()
 	objects, k := blobtest.Open(t), newKey()
-	in := media.New(objects, rand.Reader, media.Config{PartSize: partSize, Uploads: 4})
+	in := media.New(objects, rand.Reader, media.Config{PartSize: partSize, Memory: 4 * partSize})
 	var group sync.WaitGroup
 	for i := range 16 {
 		group.Go(func() {
@@ -177,9 +177,9 @@ func TestStoreSixteenAtOnce(t *testing.T) {
 	}
 }
 
-func TestStoreWaitsForAnUpload(t *testing.T) {
+func TestStoreWaitsForMemory(t *testing.T) {
 	t.Parallel()
-	in, k := media.New(blobtest.Open(t), rand.Reader, media.Config{PartSize: partSize, Uploads: 1}), newKey()
+	in, k := media.New(blobtest.Open(t), rand.Reader, media.Config{PartSize: partSize, Memory: partSize}), newKey()
 	content := picture(t, partSize, mediatest.Options{})
 	r, w := io.Pipe()
 	var first sync.WaitGroup
@@ -223,11 +223,19 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := map[string]int{}
-	owned := func(_ context.Context, object string) (bool, error) {
+	owned := func(_ context.Context, object string) (*media.Ref, error) {
 		asked[object]++
-		return object == refs["kept"].Object, nil
+		if ref := refs["kept"]; object == ref.Object {
+			return &ref, nil
+		}
+		return nil, nil
 	}
-	sweep := func(prefix string, olderThan time.Time, owned func(context.Context, string) (bool, error)) (int, error) {
+	for _, key := range []string{"/000001-7", "/000004", "/000000", "/x"} { // that the owner does not name
+		if err := objects.Put(t.Context(), refs["kept"].Object+key, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep := func(prefix string, olderThan time.Time, owned func(context.Context, string) (*media.Ref, error)) (int, error) {
 		return in.Sweep(t.Context(), prefix, olderThan, owned)
 	}
 	future := time.Now().Add(time.Hour)
@@ -236,7 +244,7 @@ func TestSweep(t *testing.T) {
 		t.Errorf("all young: got %d removed, error %v, %d asked, want none", n, err, len(asked))
 	}
 	unknown := errors.New("records do not answer")
-	if n, err := sweep("", future, func(context.Context, string) (bool, error) { return false, unknown }); n != 0 || !errors.Is(err, unknown) {
+	if n, err := sweep("", future, func(context.Context, string) (*media.Ref, error) { return nil, unknown }); n != 0 || !errors.Is(err, unknown) {
 		t.Errorf("owner unknown: got %d removed, error %v, want none and the error", n, err)
 	}
 	orphan := refs["orphan-1"].Object
@@ -253,8 +261,8 @@ func TestSweep(t *testing.T) {
 	if n, err := sweep(orphan, youngest, owned); n != 0 || err != nil {
 		t.Errorf("one part young: got %d removed, error %v, want none", n, err)
 	}
-	if n, err := sweep("demo/", future, owned); n != 2 || err != nil {
-		t.Errorf("got %d removed, error %v, want 2", n, err)
+	if n, err := sweep("demo/", future, owned); n != 2+4 || err != nil {
+		t.Errorf("got %d removed, error %v, want 2 items and 4 parts", n, err)
 	}
 	want := map[string]int{refs["kept"].Object: 1, refs["orphan-1"].Object: 1, refs["orphan-2"].Object: 1}
 	if diff := cmp.Diff(want, asked); diff != "" {

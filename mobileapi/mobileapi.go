@@ -13,6 +13,7 @@ import (
 	"gridwatch/mobileapi/hotline"
 	"gridwatch/mobileapi/inspector"
 	"gridwatch/mobileapi/session"
+	"gridwatch/mobileapi/tus"
 	"gridwatch/server/casefile"
 	"gridwatch/server/web"
 	"gridwatch/server/workflow"
@@ -38,6 +39,7 @@ func Routes(d Deps) []web.Route {
 	s := session.Handlers{Service: d.Service, Tokens: d.Tokens}
 	i := inspector.Handlers{Service: d.Service}
 	l := hotline.Handlers{Service: d.Service}
+	u := tus.Handlers{Service: d.Service}
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
 	return []web.Route{
 		{Method: get, Path: "/v1/public/:tenant", Action: casefile.TenantRead, Handle: c.Tenant},
@@ -52,6 +54,7 @@ func Routes(d Deps) []web.Route {
 		{Method: post, Path: "/v1/receipt/messages", Action: casefile.ReceiptWrite, Body: "receipt-message", Command: true, Handle: c.WriteMessage},
 		{Method: get, Path: "/v1/receipt/attachments/:item", Action: casefile.ReceiptRead, Download: true, Handle: c.Attachment},
 		{Method: post, Path: "/v1/receipt/evidence", Action: casefile.ReceiptWrite, Command: true, Stream: true, MaxBody: maxForm, Handle: c.AddEvidence},
+		{Method: post, Path: "/v1/receipt/uploads", Action: casefile.ReceiptWrite, Body: "upload-announce", Command: true, Handle: u.AnnounceEvidence},
 		{Method: post, Path: "/v1/receipt/withdrawal", Action: casefile.ReceiptWrite, Body: "receipt-withdrawal", Command: true, Handle: c.Withdraw},
 		{Method: post, Path: "/v1/receipt/objection", Action: casefile.ReceiptWrite, Body: "receipt-objection", Command: true, Handle: c.Object},
 		{Method: post, Path: "/v1/receipt/award/claim", Action: casefile.AwardClaim, Command: true, Handle: c.ClaimAward},
@@ -61,6 +64,14 @@ func Routes(d Deps) []web.Route {
 		{Method: post, Path: "/v1/receipt/closing", Action: casefile.ReceiptWrite, Body: "receipt-closing", Command: true, Handle: c.Close},
 		{Method: get, Path: "/v1/log/checkpoint", Action: casefile.LogRead, Handle: c.Checkpoint},
 		{Method: get, Path: "/v1/log/tiles/:level/:index", Action: casefile.LogRead, Handle: c.Tile},
+
+		{Method: http.MethodOptions, Path: "/v1/uploads", Action: casefile.TenantRead, Header: tus.Header(), Handle: u.Describe},
+		{Method: post, Path: "/v1/uploads", Action: casefile.UploadSend, Header: tus.Header(), Stream: true, MayBeEmpty: true, Type: tus.Type, MaxBody: tus.MaxPiece, Handle: u.Create},
+		{Method: http.MethodHead, Path: "/v1/uploads/:id", Action: casefile.UploadSend, Header: tus.Header(), Handle: u.Find},
+		{Method: http.MethodPatch, Path: "/v1/uploads/:id", Action: casefile.UploadSend, Header: tus.Header(), Stream: true, MayBeEmpty: true, Type: tus.Type, MaxBody: tus.MaxPiece, Handle: u.Append},
+		{Method: del, Path: "/v1/uploads/:id", Action: casefile.UploadSend, Header: tus.Header(), Handle: u.End},
+		{Method: post, Path: "/v1/field/tasks/:id/uploads", Action: casefile.TaskWork, Body: "upload-announce", Command: true, Handle: u.AnnounceCollected},
+		{Method: post, Path: "/v1/office/reports/:id/uploads", Action: casefile.ReportDecide, Body: "upload-announce", Command: true, Handle: u.AnnounceAttachment},
 
 		{Method: post, Path: "/v1/office/calls", Action: casefile.CallTake, Body: "report-submit", MaxBody: maxCall, Command: true, Handle: l.Take},
 

@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"server/app/custody"},
 	{"server/app/apiclient"},
 	{"mobileapi", "server/console", "server/mongostore"},
-	{"mobileapi/hotline", "mobileapi/inspector", "mobileapi/session"},
+	{"mobileapi/hotline", "mobileapi/inspector", "mobileapi/session", "mobileapi/tus"},
 	{"mobileapi/citizen"},
 	{"mobileapi/intake"},
 	{"mobileapi/wire"},

@@ -23,7 +23,8 @@ const (
 	sweepGrace  = 24 * time.Hour // writes.md "Registration"
 	pushLife    = 24 * time.Hour // a task is in the pull list anyway
 	hashesAtime = 2              // each takes 64 MiB
-	uploads     = 32             // files at once; each takes up to 16 MiB
+
+	evidenceMemory = 160 << 20 // bytes of evidence that are in memory at once
 )
 
 func (a *App) hasher(k *vault.Keyring) *vault.Hasher {
@@ -115,5 +116,5 @@ func (a *App) sweep(ctx context.Context) {
 	if err != nil {
 		a.env.Log.LogAttrs(ctx, slog.LevelError, "sweep stopped short", slog.String("error", err.Error()))
 	}
-	a.env.Log.LogAttrs(ctx, slog.LevelInfo, "swept", slog.Int("objects", swept.Objects), slog.Int("envelopes", swept.Envelopes))
+	a.env.Log.LogAttrs(ctx, slog.LevelInfo, "swept", slog.Int("objects", swept.Objects), slog.Int("envelopes", swept.Envelopes), slog.Int("uploads", swept.Uploads))
 }

@@ -57,6 +57,7 @@ func (c *filedCase) verify() {
 	c.ids["device"] = phone.ID
 	c.ids["task"] = c.do("desk1", report+"/assign", doc{"persons": c.persons(c.inspector), "imminent": true}).Ref
 	c.ids["planned"] = c.do("township1", "/v1/office/tasks", c.plan(c.persons(c.inspector)...)).ID
+	c.ids["upload"] = hexID(c.t) // of nobody: whose it is, TestUploadRights asks
 	c.await(c.inspector, "/v1/field/tasks", c.ids["task"])
 }
 

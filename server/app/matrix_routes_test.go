@@ -52,18 +52,25 @@ func (c *filedCase) samples() map[string]sample {
 	holder := doc{"recipient": once.Recipient(), "verify": base64.StdEncoding.EncodeToString(make([]byte, 32))}
 	signature := base64.StdEncoding.EncodeToString(make([]byte, 64))
 	all := map[string]sample{
-		"GET /v1/public/:tenant":                    {},
-		"POST /v1/public/:tenant/reports":           {form: func(map[string]string) *apiclient.Form { return c.anonymous() }},
-		"POST /v1/receipt/session":                  {body: fixed(doc{"code": c.sent["code"]})},
-		"GET /v1/receipt":                           {},
-		"POST /v1/receipt/award/claim":              {},
-		"POST /v1/receipt/award/claim-by-code":      {body: fixed(doc{"password": "12345678"})},
-		"POST /v1/receipt/exchange":                 {body: fixed(doc{"code": c.sent["code"]})},
-		"DELETE /v1/receipt/session":                {},
-		"GET /v1/receipt/messages":                  {},
-		"POST /v1/receipt/messages":                 {body: fixed(doc{"text": "A word more."})},
-		"GET /v1/receipt/attachments/:item":         {},
-		"POST /v1/receipt/evidence":                 {form: func(map[string]string) *apiclient.Form { return c.later() }},
+		"GET /v1/public/:tenant":               {},
+		"POST /v1/public/:tenant/reports":      {form: func(map[string]string) *apiclient.Form { return c.anonymous() }},
+		"POST /v1/receipt/session":             {body: fixed(doc{"code": c.sent["code"]})},
+		"GET /v1/receipt":                      {},
+		"POST /v1/receipt/award/claim":         {},
+		"POST /v1/receipt/award/claim-by-code": {body: fixed(doc{"password": "12345678"})},
+		"POST /v1/receipt/exchange":            {body: fixed(doc{"code": c.sent["code"]})},
+		"DELETE /v1/receipt/session":           {},
+		"GET /v1/receipt/messages":             {},
+		"POST /v1/receipt/messages":            {body: fixed(doc{"text": "A word more."})},
+		"GET /v1/receipt/attachments/:item":    {},
+		"POST /v1/receipt/evidence":            {form: func(map[string]string) *apiclient.Form { return c.later() }},
+		// An upload is nobody's but who announced it: TestUploadRights.
+		"OPTIONS /v1/uploads":                       {},
+		"POST /v1/uploads":                          {refusal: "record.not_found"},
+		"HEAD /v1/uploads/:id":                      {refusal: "record.not_found"},
+		"PATCH /v1/uploads/:id":                     {refusal: "record.not_found"},
+		"DELETE /v1/uploads/:id":                    {refusal: "record.not_found"},
+		"POST /v1/receipt/uploads":                  {body: fixed(announced)},
 		"POST /v1/receipt/withdrawal":               {body: fixed(doc{"pressed": true})},
 		"POST /v1/receipt/objection":                {body: fixed(doc{"text": "Once more."})},
 		"POST /v1/receipt/closing":                  {body: fixed(doc{"forfeitAward": true})},
@@ -133,6 +140,7 @@ func (c *filedCase) samples() map[string]sample {
 			"GET /v1/field/tasks/:id":                nil,
 			"POST /v1/field/tasks/:id/seen":          nil,
 			"POST /v1/field/tasks/:id/acknowledge":   nil,
+			"POST /v1/field/tasks/:id/uploads":       fixed(announced),
 			"GET /v1/field/tasks/:id/evidence/:item": nil,
 			"POST /v1/office/inspections":            made(c.visit),
 			"GET /v1/office/inspections/:id":         nil,
@@ -158,6 +166,7 @@ func (c *filedCase) samples() map[string]sample {
 			"POST /v1/office/reports/:id/assign":                  fixed(inspectors),
 			"POST /v1/office/reports/:id/inspection":              fixed(enforcers),
 			"POST /v1/office/reports/:id/conclude":                made(conclusion),
+			"POST /v1/office/reports/:id/uploads":                 fixed(announced),
 			"POST /v1/office/reports/:id/reply":                   fixed(reply()),
 			"GET /v1/office/reports/:id/messages":                 nil,
 			"GET /v1/office/reports/:id/attachments/:item":        nil,
@@ -251,6 +260,8 @@ func (c *filedCase) samples() map[string]sample {
 	all["POST /v1/field/tasks/:id/result"] = sample{reach: ofThePerson, form: c.result}
 	return all
 }
+
+var announced = json.RawMessage(`{"items":[{"kind":"video","size":1000000}]}`)
 
 // order is given by the officer who asks and another one.
 func (c *filedCase) order(ids map[string]string) any {

@@ -46,12 +46,23 @@ type Evidence struct {
 	// CopyKey is the data key of facts and copies, wrapped for the item's place.
 	CopyKey []byte `bson:"copy_key"`
 
+	// Upload is the upload that brings the item, until it has come to an end.
+	Upload string `bson:"upload"`
+
 	Object string `bson:"object"` // prefix of the original's objects
 	Parts  int    `bson:"parts"`
-	Digest string `bson:"digest"` // keyed hash of the SHA-256
-	Sealed []byte `bson:"sealed"` // EvidenceFacts under CopyKey
+	Runs   []Run  `bson:"runs,omitempty"` // of what came in pieces
+	Digest string `bson:"digest"`         // keyed hash of the SHA-256
+	Sealed []byte `bson:"sealed"`         // EvidenceFacts under CopyKey
 	Copies []Copy `bson:"copies"`
 	Doubts []byte `bson:"doubts"` // []Doubt under CopyKey, for staff only
+}
+
+// Run is a row of parts of an original that are alike.
+type Run struct {
+	Parts int   `bson:"n"` // how many
+	Size  int   `bson:"s"` // bytes in clear of each
+	Term  int64 `bson:"t"` // of the upload's lease they were written under
 }
 
 // CopyKind says what a clean copy is for.

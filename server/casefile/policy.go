@@ -113,7 +113,8 @@ const (
 	ReceiptRead   Action = "receipt.read"
 	ReceiptWrite  Action = "receipt.write" // message, evidence, withdraw, object, close
 	AwardClaim    Action = "award.claim"
-	CallTake      Action = "call.take" // register what a caller says
+	CallTake      Action = "call.take"   // register what a caller says
+	UploadSend    Action = "upload.send" // pieces of what was announced
 	SessionOpen   Action = "session.open"
 	SessionUse    Action = "session.use"
 	ReportList    Action = "report.list"
@@ -186,6 +187,8 @@ var policy = map[Action][]rule{
 	ReportBrief:  {{ofArea, []Role{Leader, RewardOfficer, DeskOfficer}}},
 
 	ReportRecheck: {{ofArea, []Role{Supervisor}}}, // the level above (R10)
+
+	UploadSend: {{ofOwn, []Role{ReceiptHolder}}, {ofAssigned, []Role{Inspector, Enforcer}}, {ofArea, []Role{DeskOfficer}}},
 
 	CallTake: {{ofAll, []Role{HotlineOperator}}},
 

@@ -58,13 +58,18 @@ var ReportMoves = Table{Noun: "report", Moves: []Move{
 	{liveReport(), "try_password", nil, "R33"},
 	{liveReport(), "reporter_message", nil, ""},
 	{liveReport(), "add_evidence", nil, ""},
+	{liveReport(), "announce_evidence", nil, ""},
+
+	// What becomes of items that come in pieces.
+	{liveReport(), "announce_attachment", nil, ""},
+	{everyReport(), "receive_item", nil, ""},
+	{everyReport(), "verify_item", nil, ""},
+	{everyReport(), "derive_item", nil, ""},
+	{everyReport(), "reject_item", nil, ""},
 	{[]State{ReportRejected, ReportReplied}, "serve", nil, "R10"},
 
 	// What ring B's tool found: whoever reported cannot be asked by name.
-	{[]State{
-		ReportReceived, ReportAccepted, ReportRejected, ReportTransferred, ReportMerged, ReportVerifying, ReportConcluded,
-		ReportReplied, ReportRechecking, ReportClosed, ReportWithdrawn, ReportEscalatedGov, ReportArchived,
-	}, "seal_fault", nil, "R36"},
+	{everyReport(), "seal_fault", nil, "R36"},
 }}
 
 // ForReporter is a report's state as its reporter sees it. Who reported what
@@ -76,6 +81,9 @@ func (s State) ForReporter() State {
 	}
 	return s
 }
+
+// everyReport are all states of a report.
+func everyReport() []State { return append(liveReport(), ReportArchived) }
 
 // liveReport are the states of a report that is not archived.
 func liveReport() []State {

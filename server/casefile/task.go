@@ -21,7 +21,16 @@ var TaskMoves = Table{Noun: "task", Moves: []Move{
 	{[]State{TaskAssigned, TaskSeen}, "acknowledge", []State{TaskAcknowledged}, ""},
 	{[]State{TaskAssigned, TaskSeen, TaskAcknowledged}, "save_result", []State{TaskDone}, "R59"},
 	{[]State{TaskAssigned, TaskSeen, TaskAcknowledged}, "complete", []State{TaskDone}, "R15"},
+
+	// What becomes of items that come in pieces, also after the result.
+	{everyTask(), "announce_evidence", nil, ""},
+	{everyTask(), "receive_item", nil, ""},
+	{everyTask(), "verify_item", nil, ""},
+	{everyTask(), "derive_item", nil, ""},
+	{everyTask(), "reject_item", nil, ""},
 }}
+
+func everyTask() []State { return []State{TaskAssigned, TaskSeen, TaskAcknowledged, TaskDone} }
 
 // TaskKind is what an assignee is asked to do. A check of a lead (线索核实) is
 // a patrol to everyone but the desk.

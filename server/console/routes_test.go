@@ -14,7 +14,7 @@ import (
 // The actions that only phones and reporters ask for.
 var elsewhere = []casefile.Action{
 	casefile.TenantRead, casefile.ReportSubmit, casefile.ReceiptOpen, casefile.ReceiptRead, casefile.ReceiptWrite, casefile.AwardClaim,
-	casefile.CallTake,
+	casefile.CallTake, casefile.UploadSend,
 	casefile.OpeningAskPayment, casefile.OpeningAskCallBack, casefile.OpeningAskJustice, // all asked for by OpeningAsk
 	casefile.SessionOpen, casefile.SessionUse, casefile.TaskWork, casefile.LogRead,
 }

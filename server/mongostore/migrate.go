@@ -32,6 +32,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		heldTasks,
 		chainCollection,
 		contacts,
+		uploadCollection,
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/mongo/writeconcern"
 
+	"gridwatch/media/upload"
 	"gridwatch/notify/outbox"
 	"gridwatch/server/audit"
 	"gridwatch/server/casefile"
@@ -57,6 +58,7 @@ type Store struct {
 	// WrappedKeys are those of all documents.
 	WrappedKeys workflow.WrappedKeys
 	Messages    workflow.Messages
+	Uploads     upload.Store
 	Chains      workflow.Chains
 	Directory   workflow.Directory
 	Accounts    workflow.Accounts
@@ -118,6 +120,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		WrappedKeys: wrappedKeys{db},
 
 		Messages:  messages{db.Collection("message")},
+		Uploads:   uploads{db.Collection(uploadKind)},
 		Chains:    chains{db.Collection("chain")},
 		Directory: d,
 		Accounts:  accounts{db},

@@ -35,6 +35,8 @@ func Run(t *testing.T, open Opener) {
 		"envelopes":      envelopes,
 		"messages":       messages,
 		"publish":        publish,
+		"uploads":        uploads,
+		"uploadRace":     uploadRace,
 		"due":            due,
 		"relayRace":      relayRace,
 		"archive":        archive,

@@ -2,13 +2,13 @@ package vault
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-
-	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 )
 
 // ErrNotOpened means that sealed bytes were changed, cut, moved to another
@@ -19,7 +19,7 @@ var ErrNotOpened = errors.New("vault: sealed bytes do not open here")
 // safe for use by several goroutines. Destroying its wrapped form is erasure.
 type DataKey struct {
 	secret
-	aead hidden[*subtle.AESGCM]
+	aead hidden[cipher.AEAD]
 }
 
 // A wrapped data key begins with a mark and the id of the key it is wrapped
@@ -111,7 +111,14 @@ func (k *Keyring) Rewrap(record string, wrapped []byte) ([]byte, error) {
 }
 
 func newDataKey(raw []byte) (*DataKey, error) {
-	aead, err := subtle.NewAESGCM(raw)
+	if len(raw) != keyBytes {
+		return nil, errors.New("vault: not an AES-256 key")
+	}
+	block, err := aes.NewCipher(raw)
+	if err != nil {
+		return nil, errors.New("vault: not an AES-256 key")
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
 		return nil, errors.New("vault: not an AES-256 key")
 	}
@@ -120,12 +127,18 @@ func newDataKey(raw []byte) (*DataKey, error) {
 
 // Seal encrypts plain and binds it to its place ad, made by AD. The answer is
 // 28 bytes longer. One data key seals at most 2^32 pieces.
-func (d *DataKey) Seal(plain, ad []byte) ([]byte, error) { return d.aead().Encrypt(plain, ad) }
+func (d *DataKey) Seal(plain, ad []byte) ([]byte, error) { return d.SealTo(nil, plain, ad) }
+
+// SealTo is Seal that appends to dst. Plain may lie where the answer will
+// begin: with 28 bytes of room behind it, it is sealed in its place.
+func (d *DataKey) SealTo(dst, plain, ad []byte) ([]byte, error) {
+	return d.aead().Seal(dst, nil, plain, ad), nil //nolint:gosec // G407: the AEAD draws the nonce itself
+}
 
 // Open returns what Seal was given. It returns ErrNotOpened if sealed was not
 // made by this key for this place.
 func (d *DataKey) Open(sealed, ad []byte) ([]byte, error) {
-	plain, err := d.aead().Decrypt(sealed, ad)
+	plain, err := d.aead().Open(nil, nil, sealed, ad)
 	if err != nil {
 		return nil, ErrNotOpened
 	}

@@ -66,7 +66,16 @@ var statuses = map[string]int{
 	"request.header_too_large": http.StatusRequestHeaderFieldsTooLarge,
 	"body.stalled":             http.StatusRequestTimeout,
 	"request.range":            http.StatusRequestedRangeNotSatisfiable,
+
+	// Of the tus protocol.
+	"upload.gone":     http.StatusGone,
+	"upload.version":  http.StatusPreconditionFailed,
+	"upload.locked":   http.StatusLocked,
+	"upload.checksum": statusChecksumMismatch,
 }
+
+// statusChecksumMismatch is the tus protocol's own.
+const statusChecksumMismatch = 460
 
 //go:embed texts.json
 var textsJSON []byte

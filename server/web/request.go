@@ -58,6 +58,13 @@ func (q *Request) RawBody() []byte { return q.raw }
 // Body is the body of a streamed route. Its errors are io.EOF and Faults.
 func (q *Request) Body() io.Reader { return q.body }
 
+// BodyLength is the length of the body as it was declared, in bytes; -1 if it
+// was not.
+func (q *Request) BodyLength() int64 { return max(q.body.length, -1) }
+
+// Header returns a field of the request's head, "" if there is none.
+func (q *Request) Header(name string) string { return q.c.Get(name) }
+
 // Decode reads the body into v.
 func (q *Request) Decode(v any) error { return decode(q.raw, v) }
 
@@ -168,7 +175,7 @@ func badQuery(name, format string, args ...any) *fault.Fault {
 // accept looks at the body of a route before its handler does: length, media
 // type, and all of it unless it is streamed.
 func (q *Request) accept() error {
-	if q.body.stream == nil && q.route.Body == "" && !q.route.Stream {
+	if q.body.stream == nil && q.route.Body == "" && (!q.route.Stream || q.route.MayBeEmpty) {
 		return nil
 	}
 	if err := q.body.declared(); err != nil {

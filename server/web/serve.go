@@ -38,6 +38,9 @@ func (s *Server) serve(base context.Context, r Route) fiber.Handler {
 				cancel()
 			}
 		}()
+		for name, value := range r.Header {
+			c.Set(name, value)
+		}
 		q := &Request{ctx: ctx, c: c, route: r, Lang: languageOf(c), body: s.bodyOf(c, r, began.Add(deadline))}
 		reply, err := s.recovered(q, public)
 		if !q.body.finish(s.Now) {
@@ -127,7 +130,11 @@ func (s *Server) handle(q *Request, public bool) (Reply, error) {
 // a county may come from one, behind its carrier's NAT.
 func (s *Server) admit(q *Request, public bool) (func(), error) {
 	if !public {
-		if !s.accounts.allow(q.Actor, s.Now()) {
+		bucket := s.accounts
+		if q.route.Stream {
+			bucket = s.streams
+		}
+		if !bucket.allow(q.Actor, s.Now()) {
 			return nil, fault.New(fault.Busy, "server.too_many", "too many requests from this account; slow down")
 		}
 		return func() {}, nil

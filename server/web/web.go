@@ -42,6 +42,10 @@ type Route struct {
 	Stream bool
 	// Type is the media type of a streamed body; "" is multipart/form-data.
 	Type string
+	// MayBeEmpty says that a streamed body may be missing.
+	MayBeEmpty bool
+	// Header is what every answer says, a refusal too.
+	Header map[string]string
 	// Download says that the reply is a stream: the deadline of uploads holds.
 	Download bool
 	Handle   Handler
@@ -91,6 +95,7 @@ type Server struct {
 	uploads  *room
 	signIns  *room
 	accounts *accounts
+	streams  *accounts // of requests that stream: a file may come in many pieces
 	actors   *actors
 }
 
@@ -105,6 +110,7 @@ func New(d Deps) *Server {
 		uploads:  newRoom(cmp.Or(d.PublicUploads, 32)),
 		signIns:  newRoom(cmp.Or(d.SignIns, 64)),
 		accounts: newAccounts(cmp.Or(d.PerMinute, 300)),
+		streams:  newAccounts(10 * cmp.Or(d.PerMinute, 300)),
 		actors:   &actors{directory: d.Directory, kept: map[Claims]cachedActor{}},
 	}
 	s.app = fiber.New(fiber.Config{

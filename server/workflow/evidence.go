@@ -12,6 +12,7 @@ import (
 	"gridwatch/media"
 	"gridwatch/media/redact"
 	"gridwatch/media/scrub"
+	"gridwatch/media/upload"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/vault"
@@ -98,10 +99,11 @@ func (s *Service) storeOne(ctx context.Context, st *stage, f IncomingFile) error
 		return mediaFault(err)
 	}
 	facts := casefile.EvidenceFacts{
-		Name: f.Name, Size: stored.Size, SHA256: hex.EncodeToString(stored.SHA256), Type: stored.Type,
+		Name: f.Name, Size: stored.Size, SHA256: hex.EncodeToString(stored.SHA256), Type: stored.Kind.Type,
 		Width: stored.Width, Height: stored.Height, Capture: stored.Facts,
 	}
 	sum := [sha256.Size]byte(stored.SHA256)
+	item.Kind = casefile.EvidenceKind(stored.Kind.Class)
 	item.Object, item.Parts, item.Digest = stored.Object, stored.Parts, s.Keyring.FileIndex(st.tenant, sum)[0]
 	if item.Sealed, err = sealJSON(copies, facts, factsAD(st.id, id)); err != nil {
 		return err
@@ -160,7 +162,11 @@ func refs(item casefile.Evidence) []media.Ref {
 }
 
 func original(item casefile.Evidence) media.Ref {
-	return media.Ref{Object: item.Object, Parts: item.Parts}
+	ref := media.Ref{Object: item.Object, Parts: item.Parts}
+	for _, run := range item.Runs {
+		ref.Runs = append(ref.Runs, media.Run(run))
+	}
+	return ref
 }
 
 // Original is a stored file in clear, to be closed.
@@ -264,7 +270,7 @@ func (s *Service) storeCopy(ctx context.Context, at media.Place, copyKey []byte,
 	if err != nil {
 		return casefile.Copy{}, err
 	}
-	return casefile.Copy{Kind: kind, Object: stored.Object, Parts: stored.Parts, Size: stored.Size, Type: stored.Type, SHA256: hex.EncodeToString(stored.SHA256)}, nil
+	return casefile.Copy{Kind: kind, Object: stored.Object, Parts: stored.Parts, Size: stored.Size, Type: stored.Kind.Type, SHA256: hex.EncodeToString(stored.SHA256)}, nil
 }
 
 // mediaFault turns an error of what was sent in into a Fault.
@@ -277,7 +283,7 @@ func mediaFault(err error) error {
 	}{
 		{media.ErrEmpty, fault.Invalid, "evidence.empty", "a file has at least one byte"},
 		{media.ErrTooLarge, fault.TooLarge, "evidence.too_large", "a file has at most 20 MB"},
-		{media.ErrType, fault.Unsupported, "evidence.type", "a file is a JPEG or PNG picture"},
+		{media.ErrType, fault.Unsupported, "evidence.type", "a file is a JPEG, PNG, WebP or HEIC picture, an MP4, MOV, WebM or 3GP video, an M4A, AAC, AMR, WAV, MP3 or OGG sound, or a PDF"},
 		{media.ErrBroken, fault.Invalid, "evidence.broken", "the picture cannot be read"},
 		{scrub.ErrBroken, fault.Invalid, "evidence.broken", "the picture cannot be read"},
 		{scrub.ErrTooLarge, fault.TooLarge, "evidence.pixels", "a picture has at most 50 million pixels"},
@@ -290,6 +296,30 @@ func mediaFault(err error) error {
 		}
 	}
 	return err
+}
+
+// uploadFault turns an error of an upload into a Fault.
+func uploadFault(err error) error {
+	for _, m := range []struct {
+		is   error
+		kind fault.Kind
+		code string
+		text string
+	}{
+		{upload.ErrNone, fault.NotFound, "record.not_found", "there is no such record"},
+		{upload.ErrEnded, fault.Conflict, "upload.gone", "the upload has come to its end or has expired; announce the file again"},
+		{upload.ErrLocked, fault.Conflict, "upload.locked", "another request is sending to this upload; ask again in 15 seconds"},
+		{upload.ErrFenced, fault.Conflict, "upload.locked", "another request is sending to this upload; ask again in 15 seconds"},
+		{upload.ErrOffset, fault.Conflict, "upload.offset", "a piece begins at the offset that HEAD tells"},
+		{upload.ErrTooLong, fault.TooLarge, "upload.too_long", "the upload has the length that was declared"},
+		{upload.ErrChecksum, fault.Invalid, "upload.checksum", "the piece that arrived does not have its checksum; send it again"},
+		{upload.ErrKind, fault.Unsupported, "evidence.kind", "the content is not of the kind that was announced"},
+	} {
+		if errors.Is(err, m.is) {
+			return fault.New(m.kind, m.code, "%s", m.text)
+		}
+	}
+	return mediaFault(err)
 }
 
 func factsAD(record, item string) []byte { return vault.AD("evidence", record, item) }

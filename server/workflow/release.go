@@ -99,7 +99,7 @@ func (s *Service) ReleaseEvidence(ctx context.Context, call Call, id, item strin
 			e.Ref = item
 			switch {
 			case !found.Here():
-				return nil, fault.New(fault.Conflict, "evidence.not_here", "the file has not arrived whole")
+				return nil, errNotHere()
 			case found.Used:
 				return nil, errUsed()
 			case found.Kind != casefile.Photo && (in.Crop != nil || len(in.Hide) > 0):

@@ -20,7 +20,7 @@ func sealJSON(key media.Sealer, v any, ad []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return key.Seal(text, ad)
+	return key.SealTo(nil, text, ad)
 }
 
 // marshal is json.Marshal without the value in its error.
@@ -51,5 +51,5 @@ func sealPadded(key media.Sealer, v any, class int, ad []byte) ([]byte, error) {
 		return nil, err
 	}
 	spaces := (class - len(text)%class) % class
-	return key.Seal(append(text, strings.Repeat(" ", spaces)...), ad)
+	return key.SealTo(nil, append(text, strings.Repeat(" ", spaces)...), ad)
 }

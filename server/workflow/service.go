@@ -19,6 +19,7 @@ import (
 	"gridwatch/media"
 	"gridwatch/media/redact"
 	"gridwatch/media/scrub"
+	"gridwatch/media/upload"
 	"gridwatch/server/audit"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
@@ -64,6 +65,7 @@ type Deps struct {
 	Held      Records[casefile.Held]
 	Envelopes Envelopes
 	Messages  Messages
+	Uploads   upload.Store
 
 	WrappedKeys WrappedKeys
 

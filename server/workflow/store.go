@@ -183,6 +183,12 @@ type Policy struct {
 	// PlainViews says that pictures are shown without the viewer's stamp (水印).
 	PlainViews bool `bson:"plain_views" json:"plainViews"`
 
+	UploadHours int `bson:"upload_hours" json:"uploadHours"` // an upload may take from its announcement
+	PhotoMiB    int `bson:"photo_mib" json:"photoMiB"`       // of one picture sent in pieces, MiB
+	VideoMiB    int `bson:"video_mib" json:"videoMiB"`
+	AudioMiB    int `bson:"audio_mib" json:"audioMiB"`
+	DocumentMiB int `bson:"document_mib" json:"documentMiB"`
+
 	// SecondFactor are the roles that sign in with a second factor.
 	SecondFactor []casefile.Role `bson:"second_factor" json:"secondFactor"`
 }

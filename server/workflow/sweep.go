@@ -2,10 +2,12 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"gridwatch/media"
+	"gridwatch/media/upload"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 )
@@ -17,6 +19,7 @@ const sweepPage = 200
 type Swept struct {
 	Objects   int
 	Envelopes int
+	Uploads   int
 }
 
 // Sweep removes what no record owns and what is older than a grace: objects
@@ -24,6 +27,10 @@ type Swept struct {
 func (s *Service) Sweep(ctx context.Context, grace time.Duration) (Swept, error) {
 	var out Swept
 	before := s.now().Add(-grace)
+	var err error
+	if out.Uploads, err = s.endUploads(ctx); err != nil {
+		return out, err
+	}
 	n, err := s.Media.Sweep(ctx, "", before, s.owns)
 	out.Objects = n
 	if err != nil {
@@ -51,16 +58,32 @@ func (s *Service) Sweep(ctx context.Context, grace time.Duration) (Swept, error)
 	}
 }
 
-// owns says whether a record names an object.
-func (s *Service) owns(ctx context.Context, object string) (bool, error) {
+// owns returns what a record names of an object, nil if nothing.
+func (s *Service) owns(ctx context.Context, object string) (*media.Ref, error) {
 	at, ok := media.PlaceOf(object)
 	if !ok {
-		return false, nil
+		return nil, nil //nolint:nilnil // no record can
 	}
 	items, err := s.itemsOf(ctx, at.Tenant, at.Record)
-	return slices.ContainsFunc(items, func(e casefile.Evidence) bool {
-		return e.Owns(object)
-	}), err
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range items {
+		if item.Object == object && item.Upload != "" { // on its way
+			u, err := s.Uploads.Get(ctx, at.Tenant, item.Upload)
+			if errors.Is(err, upload.ErrNone) {
+				return nil, nil //nolint:nilnil // it was given up
+			}
+			ref := u.Ref()
+			return &ref, err
+		}
+		for _, ref := range refs(item) {
+			if ref.Object == object {
+				return &ref, nil
+			}
+		}
+	}
+	return nil, nil //nolint:nilnil // nobody owns it
 }
 
 // itemsOf returns the manifest of the record whose objects lie under an id: an

@@ -92,6 +92,7 @@ type Call struct {
 	Key    string // Idempotency-Key of a command
 	Body   any    // sent as JSON
 	Form   *Form  // sent instead of Body
+	Header map[string]string
 }
 
 // Answer is what a request was answered with.
@@ -184,6 +185,9 @@ func (c Client) request(ctx context.Context, call Call) (*http.Request, error) {
 		if value != "" {
 			req.Header.Set(name, value)
 		}
+	}
+	for name, value := range call.Header {
+		req.Header.Set(name, value)
 	}
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)

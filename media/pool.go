@@ -1,0 +1,118 @@
+package media
+
+import (
+	"context"
+	"math/bits"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// slack is what a buffer has beyond a part: the byte that begins the next one,
+// and room to seal the part where it stands.
+const slack = 1 + 64
+
+// minShare is the least part of what is received in pieces, in bytes.
+const minShare = 512 << 10
+
+// pool lends buffers. Together they have no more bytes than its budget, and so
+// has evidence in clear in memory. It may be used by many goroutines.
+type pool struct {
+	budget int
+	room   *semaphore.Weighted
+
+	mu      sync.Mutex
+	lent    int              // bytes
+	kept    int              // bytes
+	free    map[int][][]byte // by size
+	holders int
+}
+
+func newPool(budget int) *pool {
+	budget = class(budget)
+	return &pool{budget: budget, room: semaphore.NewWeighted(int64(budget)), free: map[int][][]byte{}}
+}
+
+// class is the size of the buffer for a part of a size: few sizes are used
+// again and again.
+func class(size int) int { return 1 << bits.Len(uint(max(size, 1)-1)) }
+
+// get waits for a buffer for a part of at most a size.
+func (p *pool) get(ctx context.Context, size int) ([]byte, error) {
+	size = class(size)
+	if err := p.room.Acquire(ctx, int64(size)); err != nil {
+		return nil, err //nolint:wrapcheck // the context's own
+	}
+	return p.take(size), nil
+}
+
+// try is get that does not wait: nil if there is no room.
+func (p *pool) try(size int) []byte {
+	size = class(size)
+	if !p.room.TryAcquire(int64(size)) {
+		return nil
+	}
+	return p.take(size)
+}
+
+func (p *pool) take(size int) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lent += size
+	if rest := p.free[size]; len(rest) > 0 {
+		p.kept -= size
+		p.free[size] = rest[:len(rest)-1]
+		return rest[len(rest)-1]
+	}
+	for other, rest := range p.free { // what is kept in other sizes makes room
+		for p.kept+p.lent > p.budget && len(rest) > 0 {
+			p.kept -= other
+			rest = rest[:len(rest)-1]
+		}
+		p.free[other] = rest
+	}
+	return make([]byte, size+slack)
+}
+
+// put takes a buffer back.
+func (p *pool) put(buf []byte) {
+	if buf == nil {
+		return
+	}
+	buf = buf[:cap(buf)]
+	clear(buf)
+	size := len(buf) - slack
+	p.mu.Lock()
+	p.lent -= size
+	p.kept += size
+	p.free[size] = append(p.free[size], buf)
+	p.mu.Unlock()
+	p.room.Release(int64(size))
+}
+
+// enter and leave count who fills buffers.
+func (p *pool) enter() {
+	p.mu.Lock()
+	p.holders++
+	p.mu.Unlock()
+}
+
+func (p *pool) leave() {
+	p.mu.Lock()
+	p.holders--
+	p.mu.Unlock()
+}
+
+// share is how large a part should be now, a power of two from minShare to
+// most. Who comes when few are there holds a large buffer for as long as its
+// sender is slow, so an eighth of a fair share is given: with any number of
+// senders the sum stays near the budget, and late ones need not wait.
+func (p *pool) share(most int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size := minShare
+	for size*2 <= most && size*2*8*max(1, p.holders) <= p.budget {
+		size *= 2
+	}
+	return min(size, most)
+}

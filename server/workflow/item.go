@@ -1,0 +1,130 @@
+package workflow
+
+import (
+	"context"
+
+	"gridwatch/media"
+	"gridwatch/media/upload"
+	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
+)
+
+// ItemRef names an item of evidence wherever it stands.
+type ItemRef struct {
+	Tenant string
+	Of     string // report, reply, task
+	Record string // id of the report or task
+	Item   string
+}
+
+func itemOf(u upload.Upload) ItemRef {
+	return ItemRef{Tenant: u.Tenant, Of: u.Of, Record: u.Record, Item: u.Item}
+}
+
+// DeriveItem adds clean copies to an item: verified becomes derived. It happens
+// outside a request; the copies are stored before. A copy takes the place of
+// one of its kind. An item that was rejected meanwhile is a Conflict Fault
+// evidence.not_here, and the copies are the caller's to remove.
+func (s *Service) DeriveItem(ctx context.Context, of ItemRef, copies []casefile.Copy) error {
+	here := false
+	err := s.onItem(ctx, of, "derive_item", func(e *casefile.Evidence) ([]casefile.Effect, bool) {
+		if here = e.Here(); !here {
+			return nil, false
+		}
+		var kept []casefile.Copy
+		for _, c := range e.Copies {
+			fresh := casefile.Evidence{Copies: copies}
+			if _, again := fresh.Copy(c.Kind); !again {
+				kept = append(kept, c)
+			}
+		}
+		e.Copies, e.State = append(kept, copies...), casefile.EvidenceDerived
+		return nil, true
+	})
+	if err == nil && !here {
+		return errNotHere()
+	}
+	return err
+}
+
+// RejectItem refuses an item for a reason: the code of a fault. Its objects
+// then belong to nobody, and the sweep takes them.
+func (s *Service) RejectItem(ctx context.Context, of ItemRef, reason string) error {
+	return s.onItem(ctx, of, "reject_item", func(e *casefile.Evidence) ([]casefile.Effect, bool) { return nil, reject(e, reason) })
+}
+
+// ReadItem returns an item as it stands and its content as it was sent, for who
+// makes copies of it. Who may is the caller's to decide.
+func (s *Service) ReadItem(ctx context.Context, of ItemRef) (casefile.Evidence, Original, error) {
+	items, at, err := s.itemsAt(ctx, of)
+	if err != nil {
+		return casefile.Evidence{}, Original{}, err
+	}
+	e, ok := casefile.FindEvidence(items, of.Item)
+	if !ok {
+		return casefile.Evidence{}, Original{}, fault.Absent()
+	}
+	file, err := s.readOriginal(ctx, at, *e)
+	return *e, file, err
+}
+
+func (s *Service) itemsAt(ctx context.Context, of ItemRef) ([]casefile.Evidence, media.Place, error) {
+	if of.Of == toTask {
+		t, err := s.Tasks.Get(ctx, of.Tenant, of.Record)
+		if err != nil {
+			return nil, media.Place{}, err
+		}
+		return t.Collected, placeOfTask(t), nil
+	}
+	r, err := s.Reports.Get(ctx, of.Tenant, of.Record)
+	if err != nil {
+		return nil, media.Place{}, err
+	}
+	return *manifestOf(r, of.Of), placeOfReport(r), nil
+}
+
+// itemMove changes an item; false says that there is nothing to do.
+type itemMove func(*casefile.Evidence) ([]casefile.Effect, bool)
+
+// onItem moves an item of a record, if there is something to do. What becomes of a reporter's item is dated, not
+// timed.
+func (s *Service) onItem(ctx context.Context, of ItemRef, command casefile.Command, do itemMove) error {
+	e := casefile.Event{At: s.now(), Command: command, By: "system", Ref: of.Item}
+	if of.Of == toTask {
+		return moveItem(ctx, s, s.Tasks, casefile.TaskMoves, of, e, func(t *casefile.Task) *[]casefile.Evidence { return &t.Collected }, do)
+	}
+	if of.Of == toReport {
+		e.At = onlyDay(e.At)
+	}
+	return moveItem(ctx, s, s.Reports, casefile.ReportMoves, of, e,
+		func(r *casefile.Report) *[]casefile.Evidence { return manifestOf(r, of.Of) }, do)
+}
+
+func moveItem[T any, P record[T]](
+	ctx context.Context, s *Service, records Records[T], table casefile.Table, of ItemRef, e casefile.Event,
+	manifest func(P) *[]casefile.Evidence, do itemMove,
+) error {
+	for range maxTries {
+		rec, err := records.Get(ctx, of.Tenant, of.Record)
+		if err != nil {
+			return err
+		}
+		item, ok := casefile.FindEvidence(*manifest(rec), of.Item)
+		if !ok {
+			return fault.Absent()
+		}
+		effects, changed := do(item)
+		if !changed {
+			return nil
+		}
+		_, err = move(ctx, s, P(rec), records, table, e, func(P, *casefile.Event) ([]casefile.Effect, error) { return effects, nil })
+		if fault.CodeOf(err) != "record.stale" {
+			return err
+		}
+	}
+	return fault.New(fault.Busy, "record.contended", "the record is being changed by others; try again")
+}
+
+func errNotHere() *fault.Fault {
+	return fault.New(fault.Conflict, "evidence.not_here", "the file has not arrived whole")
+}
