@@ -74,7 +74,7 @@ func (l *line) run(t *testing.T, w *world) {
 	if err := os.WriteFile(l.file("keys.json"), keys.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l.process = launch(t, l.path, os.Environ(), "serve", "-listen", "127.0.0.1:0", "-authority", l.authority, "-pause", "0s",
+	l.process = launch(t, l.path, os.Environ(), "serve", "-listen", "127.0.0.1:0", "-authority", l.authority, "-settle", "0s",
 		"-key", l.file("gateway.key"), "-server", l.file("keys.json"), "-journal", l.file("done.jsonl"),
 		"-command", `read -r number; printf '%s %s %s\n' "$KIND" "$number" "$TEXT" >> '`+l.file("called")+`'`)
 	awaited(t, "the gateway", func() bool {

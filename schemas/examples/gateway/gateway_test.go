@@ -42,10 +42,13 @@ func exampleVerifier(at time.Time) verifier {
 	return verifier{keys: map[string]ed25519.PublicKey{"00000001": key.Public().(ed25519.PublicKey)}, now: func() time.Time { return at }}
 }
 
+// exampleTime is when the example was signed.
+func exampleTime() time.Time { return time.Date(2026, 3, 2, 1, 0, 0, 0, time.UTC) }
+
 // TestVerify takes the server's example and nothing that differs from it.
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	at := time.Date(2026, 3, 2, 1, 0, 0, 0, time.UTC)
+	at := exampleTime()
 	set := func(name, old, fresh string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set(name, strings.Replace(r.Header.Get(name), old, fresh, 1)) }
 	}
@@ -108,7 +111,7 @@ func newStand(t *testing.T, journalFile string) *stand {
 		t.Fatal(err)
 	}
 	s := &stand{t: t}
-	s.gateway = &gateway{key: key, journal: kept, jobs: map[string]*job{}, send: func(_ context.Context, c contact, text string) error {
+	s.gateway = &gateway{verifier: exampleVerifier(exampleTime()), key: key, journal: kept, jobs: map[string]*job{}, send: func(_ context.Context, c contact, text string) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.sent = append(s.sent, c.Value+" "+text)
@@ -206,7 +209,6 @@ func TestWhatCannotBeDelivered(t *testing.T) {
 func TestRefusedRequests(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, filepath.Join(t.TempDir(), "done.jsonl"))
-	s.verifier = exampleVerifier(time.Date(2026, 3, 2, 1, 0, 0, 0, time.UTC))
 	for want, change := range map[int]func(*http.Request){
 		http.StatusUnauthorized: func(r *http.Request) { r.Header.Del("Signature") },
 		http.StatusBadRequest:   func(r *http.Request) { r.Method = http.MethodGet },
@@ -214,7 +216,6 @@ func TestRefusedRequests(t *testing.T) {
 	} {
 		req, body := example(t, change)
 		req.Body = io.NopCloser(bytes.NewReader(body))
-		s.pause = 0
 		if want == http.StatusOK { // its contact is not for us, and it is done before it is asked
 			s.result("0123456789abcdef0123456789abcdef", "notice", nil)
 		}
@@ -227,6 +228,28 @@ func TestRefusedRequests(t *testing.T) {
 	if len(s.sent) > 0 {
 		t.Errorf("somebody was called: %q", s.sent)
 	}
+}
+
+// A result is told a fixed time after the first request, whatever it took to
+// come by it: a request without a number takes as long as a call.
+func TestNoResultBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, filepath.Join(t.TempDir(), "done.jsonl"))
+	s.settle = time.Minute
+	ask := func(want int) {
+		t.Helper()
+		req, body := example(t, func(*http.Request) {})
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		got := httptest.NewRecorder()
+		if s.ServeHTTP(got, req); got.Code != want {
+			t.Errorf("got %d, want %d", got.Code, want)
+		}
+	}
+	ask(http.StatusAccepted)
+	s.result("0123456789abcdef0123456789abcdef", "notice", nil) // done by now
+	ask(http.StatusAccepted)
+	s.now = func() time.Time { return exampleTime().Add(time.Minute) }
+	ask(http.StatusOK)
 }
 
 func TestCommandGetsTheNumberOnStandardInput(t *testing.T) {

@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string) error {
 	set.StringVar(&s.server, "server", "", "file with the server's public keys")
 	set.StringVar(&s.journal, "journal", "", "file that keeps which requests are done")
 	set.StringVar(&s.command, "command", "", "command that calls or sends")
-	set.DurationVar(&s.pause, "pause", 2*time.Second, "no answer comes earlier, so that none tells whether there was a number")
+	set.DurationVar(&s.settle, "settle", 2*time.Minute, "no result is told earlier, so that none tells whether there was a number: longer than a call takes")
 	if err := set.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func keygen(path string) error {
 
 type settings struct {
 	listen, authority, server, journal, command string
-	pause                                       time.Duration
+	settle                                      time.Duration
 }
 
 func serve(ctx context.Context, s settings, key *age.HybridIdentity) error {
@@ -107,7 +107,7 @@ func serve(ctx context.Context, s settings, key *age.HybridIdentity) error {
 	if err != nil {
 		return err
 	}
-	g := &gateway{verifier: v, key: key, journal: kept, pause: s.pause, send: runs(s.command), jobs: map[string]*job{}}
+	g := &gateway{verifier: v, key: key, journal: kept, settle: s.settle, send: runs(s.command), jobs: map[string]*job{}}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen)
 	if err != nil {
 		return errors.Join(err, kept.Close())

@@ -115,29 +115,41 @@ func TestRefusals(t *testing.T) {
 	ask := func(command, key string, flags ...string) []string {
 		return append([]string{command, "--server", loopback, "--token-file", "-", "--opening", opening, "--key", key}, flags...)
 	}
+	with := func(command, key string, flags ...string) []string {
+		return append([]string{command, "--server", loopback, "--token-file", "-", "--key", key}, flags...)
+	}
 	tests := map[string]struct {
 		args []string
 		want string // part of the error
 	}{
-		"no command":            {nil, "usage"},
-		"unknown command":       {[]string{"burn"}, "no command"},
-		"unknown flag":          {[]string{"keygen", "--colour", "red"}, "colour"},
-		"flag of another":       {ask("peel", b, "--once", once), "once"},
-		"too many words":        {ask("peel", b, "--yes", "now"), "flags only"},
-		"keygen without flags":  {[]string{"keygen"}, "--out is missing"},
-		"keygen, third ring":    {[]string{"keygen", "--ring", "c", "--label", "x", "--out", once + ".c"}, "a ring is a or b"},
-		"no server":             {[]string{"peel", "--token-file", "-", "--opening", opening, "--key", b, "--yes"}, "--server is missing"},
-		"server in clear":       {[]string{"peel", "--server", "http://grid.example", "--token-file", "-", "--opening", opening, "--key", b, "--yes"}, "https"},
-		"server with a path":    {[]string{"peel", "--server", "https://grid.example/v1", "--token-file", "-", "--opening", opening, "--key", b, "--yes"}, "https://host"},
-		"no sign-in":            {[]string{"peel", "--server", loopback, "--opening", opening, "--key", b, "--yes"}, "--login is missing"},
-		"token and answer":      {ask("peel", b), "--yes"},
-		"no key file":           {ask("peel", once, "--yes"), "no such file"},
-		"no officer's key":      {ask("peel", write(t, "{}"), "--yes"), "custody.key_file"},
-		"ring A peels":          {ask("peel", a, "--yes"), "custody.wrong_ring"},
-		"ring B brings a key":   {ask("key", b, "--once", once), "custody.wrong_ring"},
-		"ring B opens":          {ask("open", b, "--once", once), "custody.wrong_ring"},
-		"open without one-time": {ask("open", a, "--once", once), "no such file"},
-		"no server there":       {ask("peel", b, "--yes"), "no server answers"},
+		"no command":             {nil, "usage"},
+		"unknown command":        {[]string{"burn"}, "no command"},
+		"unknown flag":           {[]string{"keygen", "--colour", "red"}, "colour"},
+		"flag of another":        {ask("peel", b, "--once", once), "once"},
+		"too many words":         {ask("peel", b, "--yes", "now"), "flags only"},
+		"keygen without flags":   {[]string{"keygen"}, "--out is missing"},
+		"keygen, third ring":     {[]string{"keygen", "--ring", "c", "--label", "x", "--out", once + ".c"}, "a ring is a or b"},
+		"no server":              {[]string{"peel", "--token-file", "-", "--opening", opening, "--key", b, "--yes"}, "--server is missing"},
+		"server in clear":        {[]string{"peel", "--server", "http://grid.example", "--token-file", "-", "--opening", opening, "--key", b, "--yes"}, "https"},
+		"server with a path":     {[]string{"peel", "--server", "https://grid.example/v1", "--token-file", "-", "--opening", opening, "--key", b, "--yes"}, "https://host"},
+		"no sign-in":             {[]string{"peel", "--server", loopback, "--opening", opening, "--key", b, "--yes"}, "--login is missing"},
+		"token and answer":       {ask("peel", b), "--yes"},
+		"no key file":            {ask("peel", once, "--yes"), "no such file"},
+		"no officer's key":       {ask("peel", write(t, "{}"), "--yes"), "custody.key_file"},
+		"ring A peels":           {ask("peel", a, "--yes"), "custody.wrong_ring"},
+		"ring B brings a key":    {ask("key", b, "--once", once), "custody.wrong_ring"},
+		"ring B opens":           {ask("open", b, "--once", once), "custody.wrong_ring"},
+		"open without one-time":  {ask("open", a, "--once", once), "no such file"},
+		"ring A approves":        {with("approve", a, "--purpose", "notice", "--basis", "x", "--uses", "1", "--days", "1", "--yes"), "custody.wrong_ring"},
+		"approve, no uses":       {with("approve", b, "--purpose", "notice", "--basis", "x", "--uses", "0", "--days", "1", "--yes"), "whole numbers"},
+		"approve, days in words": {with("approve", b, "--purpose", "notice", "--basis", "x", "--uses", "1", "--days", "many", "--yes"), "whole numbers"},
+		"approve, no such key":   {with("approve", b, "--purpose", "notice", "--basis", "x", "--uses", "1", "--days", "1", "--gateway", write(t, "age1qqq"), "--yes"), "age1pq1"},
+		"approve, no basis":      {with("approve", b, "--purpose", "notice", "--uses", "1", "--days", "1", "--yes"), "--basis is missing"},
+		"ring B calls":           {with("call", b, "--approval", opening, "--report", opening, "--via", "terminal", "--yes"), "custody.wrong_ring"},
+		"call, no report":        {with("call", a, "--approval", opening, "--via", "terminal", "--yes"), "--report is missing"},
+		"call, no way":           {with("call", a, "--approval", opening, "--report", opening, "--yes"), "--via is missing"},
+		"revoke of nothing":      {[]string{"revoke", "--server", loopback, "--token-file", "-", "--yes"}, "--approval is missing"},
+		"no server there":        {ask("peel", b, "--yes"), "no server answers"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
