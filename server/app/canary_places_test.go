@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -338,7 +339,7 @@ func (s *sweep) crash(t *testing.T, whole, half *marked) {
 	t.Helper()
 	other := &world{settings: s.settings, http: s.http}
 	other.listen(t)
-	server := launch(t, program(t), other.settings, "serve")
+	server := launch(t, program(t), append(slices.Clone(other.settings), "TMPDIR="+os.TempDir()), "serve")
 	other.ready(t)
 	if _, err := other.anyone().Do(t.Context(), apiclient.Call{Method: http.MethodPost, Path: reportsPath, Key: whole.key, Form: whole.form}, nil); err != nil {
 		t.Fatal(err)

@@ -50,6 +50,7 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 		return p.Transport.RoundTrip(req)
 	}
 	var asked struct {
+		Tenant   string `json:"tenant"`
 		Login    string `json:"login"`
 		Password string `json:"password"`
 		Token    string `json:"token"`
@@ -97,6 +98,9 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer p.mu.Unlock()
 	bearer := strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
 	who := p.who[bearer]
+	if asked.Tenant != "" && asked.Tenant != demo.Tenant {
+		asked.Login = asked.Tenant + ":" + asked.Login
+	}
 	if asked.Half != "" {
 		asked.Login = p.who[asked.Half]
 	}
@@ -105,7 +109,9 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 		p.who[given.Access], p.who[given.Half], p.who[given.Token] = asked.Login, asked.Login, "the reporter"
 	}
 	p.who[""] = "anyone"
-	p.told[who] = append(append(p.told[who], body...), '\n')
+	var head bytes.Buffer
+	_ = res.Header.Write(&head)
+	p.told[who] = slices.Concat(p.told[who], head.Bytes(), body, []byte("\n"))
 	p.keep(phone, true, asked.Token)
 	for _, token := range []string{bearer, given.Access, given.Refresh, given.Token, given.Half} {
 		p.keep(secret, true, token)
@@ -407,13 +413,18 @@ func (w *world) askAll(t *testing.T, r *casefile.Report) {
 	}
 	ids["leads"], ids["people"], ids["rechecks"] = leads[0].ID, w.people[0].Person, r.ID
 	ids["approvals"], ids["contacts"] = approvals[0].ID, contacts[0].ID
-	asked := map[casefile.Role]bool{}
+	asked := map[string]bool{}
 	for _, p := range w.people {
-		if p.Tenant != demo.Tenant || asked[p.Roles[0]] {
+		role := p.Tenant + " " + string(p.Roles[0])
+		if asked[role] {
 			continue
 		}
-		asked[p.Roles[0]] = true
-		c := w.as(t, p.Login)
+		asked[role] = true
+		login := p.Login
+		if p.Tenant != demo.Tenant {
+			login = p.Tenant + ":" + login
+		}
+		c := w.as(t, login)
 		for _, route := range app.Routes(w.app.Service(), nil) {
 			if route.Method != http.MethodGet {
 				continue
