@@ -34,6 +34,8 @@ func (in *Ingest) Read(ctx context.Context, ref Ref, key Sealer, p Place) (io.Re
 	if r.err != nil {
 		return nil, r.err
 	}
+	r.skip = func(part int) { n = part }
+	r.parts, r.full = ref.Parts, len(r.part)
 	return r, nil
 }
 
@@ -65,6 +67,10 @@ type reader struct {
 	next func() ([]byte, error)
 	part []byte
 	err  error
+
+	skip  func(part int) // so many parts are behind
+	parts int
+	full  int // bytes of every part but the last
 }
 
 func (r *reader) fetch() { r.part, r.err = r.next() }

@@ -7,9 +7,13 @@
 package likeness
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"image"
+	"image/jpeg"
+	"io"
 	"math/bits"
 
 	"golang.org/x/image/draw"
@@ -35,6 +39,9 @@ const (
 // ErrFlat says that a picture has too little structure to be told from others.
 var ErrFlat = errors.New("likeness: the picture has no structure")
 
+// ErrPicture says that there is no JPEG of a size that is read here.
+var ErrPicture = errors.New("likeness: not a readable JPEG within the limits")
+
 // ErrPrint says that bytes are no print.
 var ErrPrint = errors.New("likeness: not a print")
 
@@ -42,6 +49,30 @@ var ErrPrint = errors.New("likeness: not a print")
 type Print struct {
 	coarse [Windows]uint64
 	fine   [Windows][4]uint64
+}
+
+// Bounds of a picture that Read reads.
+const (
+	maxBytes  = 20 << 20
+	maxPixels = 16_000_000
+)
+
+// Read returns the print of a JPEG. It returns ErrPicture, ErrFlat or the error
+// of r.
+func Read(r io.Reader) (Print, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	if err != nil {
+		return Print{}, fmt.Errorf("read picture: %w", err)
+	}
+	size, err := jpeg.DecodeConfig(bytes.NewReader(text))
+	if err != nil || len(text) > maxBytes || int64(size.Width)*int64(size.Height) > maxPixels {
+		return Print{}, ErrPicture
+	}
+	picture, err := jpeg.Decode(bytes.NewReader(text))
+	if err != nil || picture.Bounds().Empty() {
+		return Print{}, ErrPicture
+	}
+	return Of(picture)
 }
 
 // Of returns the print of a picture that stands upright, or ErrFlat.

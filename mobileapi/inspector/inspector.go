@@ -88,5 +88,5 @@ func (h Handlers) Evidence(q *web.Request) (web.Reply, error) {
 	if err != nil {
 		return web.Reply{}, err
 	}
-	return web.Reply{Stream: &web.Stream{ReadCloser: file, Size: file.Size, Type: file.Type, Name: q.Param("item") + ".jpg"}}, nil
+	return web.Reply{Stream: &web.Stream{ReadCloser: file, Size: file.Size, Type: file.Type, Name: q.Param("item") + ".jpg", Tag: file.Tag}}, nil
 }

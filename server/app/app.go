@@ -142,7 +142,7 @@ func (a *App) assemble(ctx context.Context) error {
 		Messages: a.store.Messages, Uploads: a.store.Uploads, WrappedKeys: a.store.WrappedKeys, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger, Statistics: a.store.Statistics,
 		Media: media.New(a.objects, a.env.Random, media.Config{Memory: evidenceMemory}), Cleaner: scrub.New(scrub.Config{}),
-		Chains: a.store.Chains, Painter: redact.New(0),
+		Chains: a.store.Chains, Prints: a.store.Prints, Painter: redact.New(0),
 		Keyring: keyring, Hasher: a.hasher(keyring), Schemes: rules, Audit: a.audit,
 		Now: a.env.Now, Random: a.env.Random, Log: a.env.Log,
 	}

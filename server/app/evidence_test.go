@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"image"
+	"image/color"
 	"image/jpeg"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/image/draw"
 
 	"gridwatch/media/mediatest"
 	"gridwatch/server/app/apiclient"
@@ -185,5 +189,73 @@ func TestExportIsCheckedOffline(t *testing.T) {
 		if out, err := verify(archive[:len(archive)/2]); err == nil || !strings.Contains(out, "cut off") {
 			t.Errorf("%s, cut off: %v\n%s", name, err, out)
 		}
+	}
+}
+
+// yard is a picture with structure: another one for another seed.
+func yard(seed uint64) *image.RGBA {
+	r := rand.New(rand.NewPCG(seed, 3))
+	m := image.NewRGBA(image.Rect(0, 0, 640, 480))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(60 + i/9000%120)
+	}
+	for range 24 {
+		box := image.Rect(0, 0, 40+r.IntN(200), 40+r.IntN(160)).Add(image.Pt(r.IntN(600), r.IntN(440)))
+		tone := uint8(r.IntN(256))
+		draw.Draw(m, box, image.NewUniform(color.RGBA{R: tone, G: tone / 2, B: 255 - tone, A: 255}), image.Point{}, draw.Src)
+	}
+	return m
+}
+
+func encoded(t *testing.T, m image.Image, quality int) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, m, &jpeg.Options{Quality: quality}); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestNearCopyIsFlaggedToTheDesk sends a photo, and in another report the same
+// one cut by a twentieth, half as large and badly compressed.
+func TestNearCopyIsFlaggedToTheDesk(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	whole := yard(1)
+	cut := whole.SubImage(image.Rect(16, 12, 640-16, 480-12))
+	small := image.NewRGBA(image.Rect(0, 0, 304, 228))
+	draw.ApproxBiLinear.Scale(small, small.Rect, cut, cut.Bounds(), draw.Src, nil)
+	sent := func(photo []byte) (*docket, string) {
+		d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe()
+		return d, d.sends(photo)
+	}
+	first, _ := sent(encoded(t, whole, 90))
+	other, otherItem := sent(encoded(t, yard(2), 90))
+	second, item := sent(encoded(t, small, 40))
+	type verdict struct {
+		Kind, Report string
+		N            int
+	}
+	seen := func(d *docket, item string) []verdict {
+		var report struct {
+			Evidence []struct {
+				ID   string
+				Seen []verdict
+			}
+		}
+		d.get("desk2", d.path(""), &report)
+		for _, e := range report.Evidence {
+			if e.ID == item {
+				return e.Seen
+			}
+		}
+		return nil
+	}
+	waitFor(t, "the verdict", func() bool { return len(seen(second, item)) > 0 })
+	if got := seen(second, item); len(got) != 1 || got[0] != (verdict{"same_picture", first.report, 1}) {
+		t.Errorf("got %+v, want the first report", got)
+	}
+	if got := seen(other, otherItem); len(got) != 0 {
+		t.Errorf("got %+v of another picture", got)
 	}
 }

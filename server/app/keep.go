@@ -99,6 +99,9 @@ func (a *App) keep(ctx context.Context) <-chan struct{} {
 				return
 			case <-clock.C:
 				a.checkClock(ctx)
+				if _, err := a.service.CatchUpChains(ctx); err != nil && ctx.Err() == nil {
+					a.env.Log.LogAttrs(ctx, slog.LevelError, "leaves of chains wait", slog.String("error", err.Error()))
+				}
 			case <-keys.C:
 				a.keys.refresh(ctx, a.env.Log)
 			case <-now:

@@ -13,6 +13,8 @@ const (
 	DoubtAfter    DoubtRule = "after_saving" // taken after it was saved
 	DoubtSkew     DoubtRule = "clock"        // the device's clock is off
 	DoubtSoftware DoubtRule = "software"     // written by a program that changes pictures
+
+	DoubtSamePicture DoubtRule = "same_picture" // like one taken for another task
 )
 
 // DoubtVerdict is what a rule finds.

@@ -157,6 +157,10 @@ func (o *office) release(path, first, second string) {
 	}
 	o.refused(o.ask(http.MethodPost, "desk", path+"/evidence/"+second+"/release", object{}, key), http.StatusConflict, "idempotency.other_body")
 	original := o.ask(http.MethodGet, "desk", path+"/evidence/"+first+"/original", nil, nil)
+	part := o.ask(http.MethodGet, "desk", path+"/evidence/"+first+"/original", nil, map[string]string{"Range": "bytes=2-5"})
+	if part.status != http.StatusPartialContent || !bytes.Equal(part.body, original.body[2:6]) {
+		o.t.Errorf("got %d and %d bytes of a part, want 206 and 4", part.status, len(part.body))
+	}
 	clean := o.ask(http.MethodGet, "desk", path+"/evidence/"+first, nil, nil)
 	if !bytes.Contains(original.body, []byte("canary-serial")) || clean.status != http.StatusOK || bytes.Contains(clean.body, []byte("canary-serial")) {
 		o.t.Error("want the original as it was sent, and a copy without its metadata")

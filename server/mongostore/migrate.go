@@ -31,6 +31,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		publicationCollection,
 		heldTasks,
 		chainCollection,
+		printCollection,
 		contacts,
 		uploadCollection,
 	}

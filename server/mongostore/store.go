@@ -60,6 +60,7 @@ type Store struct {
 	Messages    workflow.Messages
 	Uploads     upload.Store
 	Chains      workflow.Chains
+	Prints      workflow.Prints
 	Directory   workflow.Directory
 	Accounts    workflow.Accounts
 	SignIns     workflow.SignIns
@@ -122,6 +123,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Messages:  messages{db.Collection("message")},
 		Uploads:   uploads{db.Collection(uploadKind)},
 		Chains:    chains{db.Collection("chain")},
+		Prints:    prints{db.Collection("print")},
 		Directory: d,
 		Accounts:  accounts{db},
 		SignIns:   signIns{db},

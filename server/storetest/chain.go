@@ -8,6 +8,7 @@ import (
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/mongostore"
+	"gridwatch/server/workflow"
 )
 
 func linkOf(item string, n int, source string) casefile.CustodyEvent {
@@ -63,4 +64,25 @@ func chainRace(t *testing.T, s *mongostore.Store) {
 	}
 	all.Wait()
 	same(t, "winners", int(won.Load()), 1)
+}
+
+func prints(t *testing.T, s *mongostore.Store) {
+	ctx := t.Context()
+	of := func(tenant, item string, n int) workflow.Print {
+		return workflow.Print{Tenant: tenant, N: n, Kind: "report", Record: "r", Item: item, Key: []byte{1}, Sealed: []byte{2}}
+	}
+	for n, item := range []string{"a", "b", "c"} {
+		ok(t, s.Prints.Add(ctx, of("county", item, n+1)))
+	}
+	refused(t, s.Prints.Add(ctx, of("county", "d", 3)), fault.Conflict, "record.exists")
+	ok(t, s.Prints.Add(ctx, of("other", "d", 1)))
+	last, err := s.Prints.Last(ctx, "county")
+	ok(t, err)
+	same(t, "newest number", last, 3)
+	has, err := s.Prints.Has(ctx, "county", "d")
+	ok(t, err)
+	same(t, "has another tenant's", has, false)
+	page, err := s.Prints.List(ctx, "county", 1, 1)
+	ok(t, err)
+	same(t, "page", page, []workflow.Print{of("county", "b", 2)})
 }

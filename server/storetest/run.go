@@ -58,6 +58,7 @@ func Run(t *testing.T, open Opener) {
 		"migrationsRace": migrations,
 		"chains":         chains,
 		"chainRace":      chainRace,
+		"prints":         prints,
 		"logStore":       logStore,
 		"logHead":        logHead,
 		"logRace":        logRace,

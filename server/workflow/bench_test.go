@@ -56,8 +56,8 @@ func newBench(t *testing.T) *bench {
 		Reports: b.store.Reports, Tasks: b.store.Tasks, Awards: b.store.Awards, Openings: b.store.Openings, Rings: b.store.Rings, Leads: b.store.Leads, Held: b.store.Held, Statistics: b.store.Statistics,
 		Approvals: b.store.Approvals, Contacts: b.store.Contacts,
 		Envelopes: b.store.Envelopes, Messages: b.store.Messages, Pending: b.store.Pending, Directory: b.store.Directory,
-		Chains: b.store.Chains,
-		Audit:  storetest.NewLog(t, b.store.Audit, "test", 0), Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Keyring: keyring,
+		Chains: b.store.Chains, Prints: b.store.Prints,
+		Audit: storetest.NewLog(t, b.store.Audit, "test", 0), Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Keyring: keyring,
 		Now: clock, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
 	b.ok(b.importer().Tenant(t.Context(), workflow.Tenant{

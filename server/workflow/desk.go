@@ -87,9 +87,15 @@ func (s *Service) ReadTask(ctx context.Context, actor casefile.Actor, id string)
 	}
 	out := OverseenTask{Task: t, Doubts: map[string][]casefile.Doubt{}}
 	for _, item := range t.Collected {
-		if out.Doubts[item.ID], err = s.doubtsOf(placeOfTask(t), item); err != nil {
+		found, err := s.doubtsOf(placeOfTask(t), item)
+		if err != nil {
 			return OverseenTask{}, err
 		}
+		same, err := s.sameOfTasks(ctx, t, item)
+		if err != nil {
+			return OverseenTask{}, err
+		}
+		out.Doubts[item.ID] = append(found, same...)
 	}
 	return out, nil
 }

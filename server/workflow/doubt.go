@@ -14,11 +14,14 @@ import (
 
 // DoubtLimits are what a tenant takes as in order. Zero asks nothing.
 type DoubtLimits struct {
-	AccuracyM int      `bson:"accuracy_m" json:"accuracyM"` // metres, of a position
-	FarM      int      `bson:"far_m" json:"farM"`           // metres, from the place of the task
-	ApartM    int      `bson:"apart_m" json:"apartM"`       // metres, between the picture's place and the device's
-	SkewS     int      `bson:"skew_s" json:"skewS"`         // seconds, of a device's clock
-	Editors   []string `bson:"editors" json:"editors"`      // programs that change pictures, as they name themselves
+	AccuracyM int `bson:"accuracy_m" json:"accuracyM"` // metres, of a position
+	FarM      int `bson:"far_m" json:"farM"`           // metres, from the place of the task
+	ApartM    int `bson:"apart_m" json:"apartM"`       // metres, between the picture's place and the device's
+	SkewS     int `bson:"skew_s" json:"skewS"`         // seconds, of a device's clock
+	// PictureBits is how many of 64 bits two pictures may differ in and be taken
+	// for the same.
+	PictureBits int      `bson:"picture_bits" json:"pictureBits"`
+	Editors     []string `bson:"editors" json:"editors"` // programs that change pictures, as they name themselves
 }
 
 // circumstances are what is known of how an item came, besides what the file

@@ -177,6 +177,12 @@ type Original struct {
 	Tag  string // strong ETag of bytes that never change; "" if they may
 }
 
+// tagOf is the strong ETag of what lies under an object, which never changes.
+func tagOf(object string) string {
+	sum := sha256.Sum256([]byte("gridwatch/etag/1 " + object))
+	return `"` + hex.EncodeToString(sum[:16]) + `"`
+}
+
 // inMemory is a file that was made here.
 func inMemory(text []byte, kind string) Original {
 	return Original{ReadCloser: io.NopCloser(bytes.NewReader(text)), Type: kind, Size: int64(len(text))}
@@ -201,7 +207,7 @@ func (s *Service) readOriginal(ctx context.Context, at media.Place, item casefil
 	if err != nil {
 		return Original{}, err
 	}
-	return Original{ReadCloser: body, Type: facts.Type, Size: facts.Size}, nil
+	return Original{ReadCloser: body, Type: facts.Type, Size: facts.Size, Tag: tagOf(item.Object)}, nil
 }
 
 // facts opens what is known of an item.
@@ -234,7 +240,7 @@ func (s *Service) readCopy(ctx context.Context, at media.Place, item casefile.Ev
 	if err != nil {
 		return Original{}, err
 	}
-	return Original{ReadCloser: body, Type: c.Type, Size: c.Size}, nil
+	return Original{ReadCloser: body, Type: c.Type, Size: c.Size, Tag: tagOf(c.Object)}, nil
 }
 
 // derive makes the copy of an item that others may see: drawn anew, without

@@ -136,7 +136,10 @@ func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error
 	case e.Link != nil:
 		link := *e.Link
 		link.Source = fmt.Sprintf("%s:%d:%s:%s", w.Head.ID, e.Seq, link.Act, link.Copy)
-		return s.link(ctx, link)
+		if err := s.link(ctx, link); err != nil || link.Act != casefile.CustodyDerive || link.Copy != string(casefile.DisplayCopy) {
+			return err
+		}
+		return s.keepPrint(ctx, link)
 	case e.Drop != "":
 		return s.Media.Delete(ctx, media.Ref{Object: e.Drop})
 	case e.Contact != nil:

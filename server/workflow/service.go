@@ -70,6 +70,7 @@ type Deps struct {
 	WrappedKeys WrappedKeys
 
 	Chains    Chains
+	Prints    Prints
 	Pending   Pending
 	Directory Directory
 	Accounts  Accounts
@@ -106,6 +107,7 @@ type Service struct {
 	closed atomic.Bool   // intake, while the clock is wrong
 	mu     sync.Mutex
 	grids  map[string]gridSet
+	albums map[string]*album // by tenant
 }
 
 type gridSet struct {
@@ -115,7 +117,7 @@ type gridSet struct {
 
 // New returns a Service.
 func New(d Deps) *Service {
-	return &Service{Deps: d, kick: make(chan struct{}, 1), grids: map[string]gridSet{}}
+	return &Service{Deps: d, kick: make(chan struct{}, 1), grids: map[string]gridSet{}, albums: map[string]*album{}}
 }
 
 // Call is who asks, and how often asked it is the same thing.

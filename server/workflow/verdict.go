@@ -14,7 +14,8 @@ type VerdictKind string
 
 // The kinds of verdict.
 const (
-	SameFile VerdictKind = "same_file" // byte for byte (HMAC of the SHA-256)
+	SameFile    VerdictKind = "same_file"    // byte for byte (HMAC of the SHA-256)
+	SamePicture VerdictKind = "same_picture" // resized, compressed again or cut since (dHash)
 )
 
 // Verdict (查重) says that an item was seen in a report before or since. It is
@@ -41,7 +42,7 @@ func (s *Service) verdicts(ctx context.Context, actor casefile.Actor, r *casefil
 	}
 	all := slices.Concat(digests...)
 	if len(all) == 0 {
-		return out, nil
+		return out, s.samePictures(ctx, actor, r, out)
 	}
 	found, err := s.Reports.ByDigests(ctx, r.Tenant, all, maxOfReport)
 	if err != nil {
@@ -60,5 +61,5 @@ func (s *Service) verdicts(ctx context.Context, actor casefile.Actor, r *casefil
 			}
 		}
 	}
-	return out, nil
+	return out, s.samePictures(ctx, actor, r, out)
 }
