@@ -113,6 +113,9 @@ func (a *archive) write(ctx context.Context, to io.Writer, m exhibit.Manifest) e
 	w := exhibit.NewWriter(to, m)
 	for _, item := range a.items {
 		for _, kind := range a.copies(item) {
+			if exhibit.DigestOf(a.chains[item.ID], string(kind)) == "" {
+				continue // nothing could be shown of it
+			}
 			if err := a.add(ctx, w, item, kind); err != nil {
 				return err
 			}

@@ -51,7 +51,7 @@ type leaf struct {
 
 const printPage = 1000
 
-// keepPrint keeps the print of an item whose display copy was made. A picture
+// keepPrint keeps the print of an item that has a display copy. A picture
 // without structure has none.
 func (s *Service) keepPrint(ctx context.Context, link casefile.CustodyEvent) error {
 	kind, at, item, err := s.derived(ctx, link)
@@ -59,6 +59,9 @@ func (s *Service) keepPrint(ctx context.Context, link casefile.CustodyEvent) err
 		return nil // it is gone
 	}
 	if err != nil {
+		return err
+	}
+	if has, err := s.Prints.Has(ctx, link.Tenant, item.ID); has || err != nil {
 		return err
 	}
 	file, err := s.readCopy(ctx, at, item, casefile.DisplayCopy)

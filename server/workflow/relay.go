@@ -136,7 +136,7 @@ func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error
 	case e.Link != nil:
 		link := *e.Link
 		link.Source = fmt.Sprintf("%s:%d:%s:%s", w.Head.ID, e.Seq, link.Act, link.Copy)
-		if err := s.link(ctx, link); err != nil || link.Act != casefile.CustodyDerive || link.Copy != string(casefile.DisplayCopy) {
+		if err := s.link(ctx, link); err != nil || (link.Act != casefile.CustodyDerive && link.Act != casefile.CustodyRelease) {
 			return err
 		}
 		return s.keepPrint(ctx, link)
