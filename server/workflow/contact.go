@@ -60,7 +60,7 @@ func (s *Service) TakeContact(ctx context.Context, call Call, in ContactRequest)
 			if call.Actor.Tied(r.Subject()) {
 				return nil, errTied()
 			}
-			if err := s.usable(a, in.Way, e.At); err != nil {
+			if err := s.usable(ctx, a, in.Way, e.At); err != nil {
 				return nil, err
 			}
 			e.Command, e.To, e.Ref = "take", casefile.ApprovalInForce, ids[0]
@@ -89,7 +89,7 @@ func (s *Service) TakeContact(ctx context.Context, call Call, in ContactRequest)
 }
 
 // usable says why no use can be taken of an approval.
-func (s *Service) usable(a *casefile.Approval, way casefile.Way, at time.Time) error {
+func (s *Service) usable(ctx context.Context, a *casefile.Approval, way casefile.Way, at time.Time) error {
 	switch {
 	case a.State == casefile.ApprovalRevoked:
 		return errRevoked()
@@ -102,7 +102,11 @@ func (s *Service) usable(a *casefile.Approval, way casefile.Way, at time.Time) e
 	case way == casefile.ByGateway && s.Gateway == nil:
 		return fault.New(fault.Conflict, "contact.no_gateway", "no gateway is set up on this server")
 	}
-	return nil
+	_, err := s.signer(ctx, a.Tenant, vault.RingB, a.GivenBy)
+	if refused(err) {
+		return fault.New(fault.Conflict, "approval.giver_left", "who gave the approval has left ring B, and it ended with that: another officer gives a new one")
+	}
+	return err
 }
 
 // keepContact puts the record of a use in its place, which the relay would do a

@@ -291,6 +291,16 @@ func TestContactRefused(t *testing.T) {
 			_, err := b.s.TakeContact(b.t.Context(), tied, a.request())
 			return err
 		}, "officer.tie"},
+		"whose giver left": {func(b *bench, a *approval) error {
+			ring, err := b.store.Rings.Get(b.t.Context(), "county", workflow.RingID("county", vault.RingB))
+			b.ok(err)
+			ring.Officers[0].Person = "b2"
+			was := ring.Version
+			ring.Version++
+			b.ok(b.store.Rings.Update(b.t.Context(), ring, was))
+			_, err = b.s.TakeContact(b.t.Context(), b.ringA(), a.request())
+			return err
+		}, "approval.giver_left"},
 		"no gateway": {func(b *bench, a *approval) error {
 			g := b.approve(casefile.ByGateway, 1)
 			a.id = g.id
