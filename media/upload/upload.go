@@ -40,8 +40,8 @@ var (
 
 const (
 	// Lease is how long an upload stays locked after its writer was last seen.
-	Lease = 15 * time.Second
-	renew = 5 * time.Second // the lease is renewed this often while bytes come
+	Lease = 10 * time.Second
+	renew = 3 * time.Second // the lease is renewed this often while bytes come
 	// fair is the size of a part below which the next piece takes it up again:
 	// pieces of any size make parts of at least this size.
 	fair = 512 << 10

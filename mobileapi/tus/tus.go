@@ -29,7 +29,8 @@ const (
 	Type = "application/offset+octet-stream"
 	// MaxPiece bounds a piece in bytes: the largest upload there is.
 	MaxPiece = 4 << 30
-	path     = "/v1/uploads"
+	// Path is where uploads are.
+	Path = "/v1/uploads"
 )
 
 // Header is what every answer of the protocol says.
@@ -80,7 +81,7 @@ func (h Handlers) Create(q *web.Request) (web.Reply, error) {
 		}
 	}
 	reply := progress(http.StatusCreated, sent)
-	reply.Header["Location"] = path + "/" + sent.ID
+	reply.Header["Location"] = Path + "/" + sent.ID
 	return reply, nil
 }
 
@@ -195,7 +196,7 @@ func (h Handlers) announce(
 	if err != nil {
 		return web.Reply{}, err
 	}
-	out := wire.Announced{Uploads: path, Items: []wire.AnnouncedItem{}}
+	out := wire.Announced{Uploads: Path, Items: []wire.AnnouncedItem{}}
 	for _, a := range announced {
 		out.Items = append(out.Items, wire.AnnouncedItem{N: a.N, ID: a.Item, Right: a.Right, Expires: a.Expires.UTC().Truncate(time.Second)})
 	}

@@ -58,7 +58,7 @@ func (m *matrix) stranger(t *testing.T, of *filedCase) {
 		}
 		tried++
 		a := m.send(t, of, r, m.own.ids, casefile.ReceiptHolder, "")
-		if strings.Contains(r.Path, ":") && said(a) != m.absent {
+		if strings.Contains(r.Path, ":") && !saidSame(r, a, m.absent) {
 			t.Errorf("%s behind another's receipt: got %s", pattern(r), said(a))
 		}
 		for kind, id := range m.own.ids {

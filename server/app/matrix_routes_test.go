@@ -305,6 +305,7 @@ func kinds() map[string]string {
 		"reports": "report", "evidence": "item", "tasks": "task", "inspections": "visit", "hazards": "hazard", "penalties": "penalty",
 		"awards": "award", "openings": "opening", "devices": "device", "briefs": "report", "rings": "ring",
 		"rechecks": "report", "attachments": "attachment", "leads": "lead", "exhibits": "exhibit", "approvals": "approval", "contacts": "contact",
+		"uploads": "upload",
 	}
 }
 
