@@ -62,6 +62,9 @@ type Objects interface {
 	// List visits keys with the prefix in their order, with the time of last
 	// change, and stops at the first error of visit. Visit may delete.
 	List(ctx context.Context, prefix string, visit func(key string, modified time.Time) error) error
+	// Lock keeps key from being removed or replaced before a time. It is read as
+	// before, and no longer listed. It may be called again.
+	Lock(ctx context.Context, key string, until time.Time) error
 }
 
 // Sealer is the data key of one item. SealTo appends what it seals to dst;

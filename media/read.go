@@ -112,6 +112,20 @@ func (in *Ingest) DropOthers(ctx context.Context, ref Ref) error {
 	})
 }
 
+// Lock (对象锁定) keeps the parts of an item from being removed before a time. It
+// goes on where it broke off.
+func (in *Ingest) Lock(ctx context.Context, ref Ref, until time.Time) error {
+	if _, ok := PlaceOf(ref.Object); !ok {
+		return errors.New("media: not a reference to a stored item")
+	}
+	for n := range ref.Parts {
+		if err := in.objects.Lock(ctx, ref.key(n+1), until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (in *Ingest) remove(ctx context.Context, object string) error {
 	return in.objects.List(ctx, object+"/", func(key string, _ time.Time) error {
 		return in.objects.Delete(ctx, key)

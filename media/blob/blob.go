@@ -35,6 +35,7 @@ type Config struct {
 	SecretKey string
 	Bucket    string
 	Prefix    string // put before every key as it is; may be empty
+	Lock      LockMode
 }
 
 // Store is one prefix of one bucket. It may be used by many goroutines.
@@ -43,6 +44,7 @@ type Store struct {
 	transport *http.Transport
 	bucket    string
 	prefix    string
+	lock      LockMode
 }
 
 // Open returns the store that cfg describes. It sends nothing: Ready and
@@ -69,7 +71,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	return &Store{core: minio.Core{Client: client}, transport: transport, bucket: cfg.Bucket, prefix: cfg.Prefix}, nil
+	return &Store{core: minio.Core{Client: client}, transport: transport, bucket: cfg.Bucket, prefix: cfg.Prefix, lock: cfg.Lock}, nil
 }
 
 // EnsureBucket makes the bucket if there is none.

@@ -56,14 +56,14 @@ func (s *Store) EnsureLocked(ctx context.Context) error {
 // Lock (对象锁定) puts the object under a key where nobody can remove it before
 // a time. One that is there already is kept until the later of both times. It
 // may be called again after it broke off. It returns ErrNotFound if there is none.
-func (s *Store) Lock(ctx context.Context, key string, mode LockMode, until time.Time) error {
+func (s *Store) Lock(ctx context.Context, key string, until time.Time) error {
 	at := s.prefix + key
 	_, err := s.core.Client.CopyObject(ctx, minio.CopyDestOptions{
-		Bucket: s.lockedBucket(), Object: at, Mode: mode.retention(), RetainUntilDate: until.UTC(),
+		Bucket: s.lockedBucket(), Object: at, Mode: s.lock.retention(), RetainUntilDate: until.UTC(),
 	}, minio.CopySrcOptions{Bucket: s.bucket, Object: at})
 	switch {
 	case minio.ToErrorResponse(err).Code == minio.NoSuchKey:
-		return s.extend(ctx, key, mode, until)
+		return s.extend(ctx, key, until)
 	case err != nil:
 		return fmt.Errorf("lock object: %w", err)
 	}
@@ -71,7 +71,7 @@ func (s *Store) Lock(ctx context.Context, key string, mode LockMode, until time.
 }
 
 // extend keeps an object that is locked already until a later time.
-func (s *Store) extend(ctx context.Context, key string, mode LockMode, until time.Time) error {
+func (s *Store) extend(ctx context.Context, key string, until time.Time) error {
 	bucket, at := s.lockedBucket(), s.prefix+key
 	_, was, err := s.core.GetObjectRetention(ctx, bucket, at, "")
 	switch {
@@ -82,7 +82,7 @@ func (s *Store) extend(ctx context.Context, key string, mode LockMode, until tim
 	case was != nil && !was.Before(until):
 		return nil
 	}
-	retention := mode.retention()
+	retention := s.lock.retention()
 	until = until.UTC()
 	err = s.core.PutObjectRetention(ctx, bucket, at, minio.PutObjectRetentionOptions{Mode: &retention, RetainUntilDate: &until})
 	if err != nil {

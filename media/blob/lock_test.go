@@ -93,7 +93,7 @@ func TestLockedObjectCannotBeRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	until := time.Now().Add(time.Hour)
-	if err := s.Lock(ctx, "a", blob.Governance, until); err != nil {
+	if err := s.Lock(ctx, "a", until); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := read(t, s, "a"); text != "sealed" || err != nil {
@@ -118,16 +118,16 @@ func TestLockedObjectCannotBeRemoved(t *testing.T) {
 	}
 	// Again, as after a crash between copy and removal, and for longer.
 	later := until.Add(time.Hour)
-	if err := s.Lock(ctx, "a", blob.Governance, later); err != nil {
+	if err := s.Lock(ctx, "a", later); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Lock(ctx, "a", blob.Governance, until); err != nil {
+	if err := s.Lock(ctx, "a", until); err != nil {
 		t.Fatal(err)
 	}
 	if _, kept, err := client.GetObjectRetention(ctx, bucket+"-locked", "a", ""); err != nil || kept.Unix() != later.Unix() {
 		t.Errorf("kept until %v, %v, want %v", kept, err, later)
 	}
-	if err := s.Lock(ctx, "none", blob.Governance, until); !errors.Is(err, blob.ErrNotFound) {
+	if err := s.Lock(ctx, "none", until); !errors.Is(err, blob.ErrNotFound) {
 		t.Errorf("got %v for no object, want ErrNotFound", err)
 	}
 }
@@ -139,7 +139,7 @@ func TestHoldOutlivesRetention(t *testing.T) {
 	if err := s.Put(ctx, "b", []byte("sealed")); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Lock(ctx, "b", blob.Governance, time.Now().Add(time.Hour)); err != nil {
+	if err := s.Lock(ctx, "b", time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Hold(ctx, "b", true); err != nil {

@@ -110,7 +110,7 @@ func (a *App) engines(ctx context.Context) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	a.objects, err = blob.Open(blob.Config{
-		URL: a.cfg.S3URL, AccessKey: a.cfg.S3AccessKey.Reveal(), SecretKey: a.cfg.S3SecretKey.Reveal(), Bucket: a.cfg.S3Bucket, Prefix: a.cfg.S3Prefix,
+		URL: a.cfg.S3URL, AccessKey: a.cfg.S3AccessKey.Reveal(), SecretKey: a.cfg.S3SecretKey.Reveal(), Bucket: a.cfg.S3Bucket, Prefix: a.cfg.S3Prefix, Lock: blob.LockMode(a.cfg.S3Lock),
 	})
 	if err != nil {
 		return err

@@ -138,7 +138,9 @@ func (d *docket) saveWithPhoto() {
 		Result struct{ Evidence []struct{ ID string } }
 	}
 	d.get("desk2", "/v1/office/tasks/"+d.patrol, &task)
-	waitFor(d.t, "the chain of the patrol's picture", func() bool { return len(d.acts(task.Result.Evidence[0].ID)) == 1 })
+	waitFor(d.t, "the chain of the patrol's picture", func() bool {
+		return slices.Equal(d.acts(task.Result.Evidence[0].ID), []casefile.CustodyAct{casefile.CustodyStore, casefile.CustodyLock})
+	})
 }
 
 // TestExportIsCheckedOffline exports a report's released copies and a task's

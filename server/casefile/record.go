@@ -75,6 +75,9 @@ type Effect struct {
 
 	Message *Message `bson:"message"` // a message of the dialogue to be kept
 
+	// Keep is until when nobody can remove the original that Link tells of; zero
+	// locks nothing.
+	Keep time.Time     `bson:"keep,omitempty"`
 	Link *CustodyEvent `bson:"link"` // an event of an item's chain of custody
 
 	Contact  *ContactUse `bson:"contact"`  // a use of a contact to be kept

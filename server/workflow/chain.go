@@ -98,8 +98,9 @@ func (s *Service) viewed(ctx context.Context, actor casefile.Actor, record, item
 }
 
 // storedLinks are the first links of the items of a stage. Of a reporter's
-// original the chain has the keyed hash alone.
-func (s *Service) storedLinks(tenant, record string, e casefile.Event, st *stage) []casefile.Effect {
+// original the chain has the keyed hash alone. Until keep nobody can remove the
+// originals; the zero time locks nothing.
+func (s *Service) storedLinks(tenant, record string, e casefile.Event, st *stage, keep time.Time) []casefile.Effect {
 	var effects []casefile.Effect
 	for i, item := range st.items {
 		link := s.linkAt(e.At, casefile.CustodyStore, tenant, record, item.ID, e.By)
@@ -107,7 +108,42 @@ func (s *Service) storedLinks(tenant, record string, e casefile.Event, st *stage
 		if link.By == byReporter {
 			link.Digest = item.Digest
 		}
-		effects = append(effects, casefile.Effect{Link: &link})
+		effects = append(effects, casefile.Effect{Link: &link, Keep: keep})
 	}
 	return effects
+}
+
+// keepUntil is the day until which an original of staff is under object lock.
+func (p Policy) keepUntil(at time.Time) time.Time {
+	if p.EvidenceDays == 0 {
+		return time.Time{}
+	}
+	return dayAfter(at.In(Shanghai()), p.EvidenceDays)
+}
+
+// carryLink brings an event to its chain, and what comes with it: the lock of
+// the original, and the print of a picture that has a display copy.
+func (s *Service) carryLink(ctx context.Context, w Waiting, e casefile.Effect) error {
+	link := *e.Link
+	source := func() string { return fmt.Sprintf("%s:%d:%s:%s", w.Head.ID, e.Seq, link.Act, link.Copy) }
+	link.Source = source()
+	if err := s.link(ctx, link); err != nil {
+		return err
+	}
+	if link.Act == casefile.CustodyDerive || link.Act == casefile.CustodyRelease {
+		return s.keepPrint(ctx, link)
+	}
+	if e.Keep.IsZero() {
+		return nil
+	}
+	_, _, item, err := s.derived(ctx, link)
+	if err != nil || !item.Here() {
+		return err
+	}
+	if err := s.Media.Lock(ctx, original(item), e.Keep); err != nil {
+		return err
+	}
+	link.Act, link.Digest, link.Note = casefile.CustodyLock, "", "until "+audit.Day(e.Keep)
+	link.Source = source()
+	return s.link(ctx, link)
 }

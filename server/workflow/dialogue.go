@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"time"
 
 	"gridwatch/media"
 	"gridwatch/server/casefile"
@@ -289,7 +290,7 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 			}
 			e.At, e.Ref = onlyDay(e.At), st.items[0].ID
 			r.Evidence = append(r.Evidence, st.items...)
-			return s.storedLinks(r.Tenant, r.ID, *e, st), nil
+			return s.storedLinks(r.Tenant, r.ID, *e, st, time.Time{}), nil
 		})
 	if err = s.settle(ctx, call, r.ID, st, err); err != nil {
 		return AddedEvidence{}, err

@@ -134,12 +134,7 @@ func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error
 		}
 		return nil
 	case e.Link != nil:
-		link := *e.Link
-		link.Source = fmt.Sprintf("%s:%d:%s:%s", w.Head.ID, e.Seq, link.Act, link.Copy)
-		if err := s.link(ctx, link); err != nil || (link.Act != casefile.CustodyDerive && link.Act != casefile.CustodyRelease) {
-			return err
-		}
-		return s.keepPrint(ctx, link)
+		return s.carryLink(ctx, w, e)
 	case e.Drop != "":
 		return s.Media.Delete(ctx, media.Ref{Object: e.Drop})
 	case e.Contact != nil:

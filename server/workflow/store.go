@@ -180,6 +180,9 @@ type Policy struct {
 	CoverTo    int `bson:"cover_to" json:"coverTo"`       // and until which, at most 24
 	CoverTasks int `bson:"cover_tasks" json:"coverTasks"` // patrols it is bundled with
 
+	// EvidenceDays is how long the originals of staff are under object lock (留存); 0 is not.
+	EvidenceDays int `bson:"evidence_days" json:"evidenceDays"`
+
 	// PlainViews says that pictures are shown without the viewer's stamp (水印).
 	PlainViews bool `bson:"plain_views" json:"plainViews"`
 

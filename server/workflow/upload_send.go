@@ -268,6 +268,14 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 	if link.By == byReporter {
 		link.Digest = index
 	}
+	var keep time.Time // what staff took is under object lock
+	if link.By != byReporter {
+		tenant, err := s.Directory.Tenant(ctx, u.Tenant)
+		if err != nil {
+			return err
+		}
+		keep = tenant.Policy.keepUntil(s.now())
+	}
 	return s.onItem(ctx, itemOf(u), "verify_item", func(e *casefile.Evidence) ([]casefile.Effect, bool) {
 		if e.State != casefile.EvidenceExpected && e.State != casefile.EvidenceReceiving {
 			return nil, false
@@ -277,7 +285,7 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 			e.Runs = append(e.Runs, casefile.Run(run))
 		}
 		e.Digest, e.Sealed = index, sealed
-		return []casefile.Effect{{Link: &link}}, true
+		return []casefile.Effect{{Link: &link, Keep: keep}}, true
 	})
 }
 
