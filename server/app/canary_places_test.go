@@ -63,7 +63,7 @@ func newSweep(t *testing.T) *sweep {
 	t.Setenv("TMPDIR", t.TempDir())
 	s := &sweep{began: time.Now().Add(-time.Second), exports: t.TempDir()} // a file's time may be a tick behind
 	s.line = newLine(t)
-	s.world = start(t, s.line.setting())
+	s.world = start(t, s.line.setting(), "GRID_REQUEST_DEADLINE=1m", "GRID_DRAIN=2m") // beside other tests it may be slow
 	s.line.run(t, s.world)
 	s.wire = &tap{
 		Transport: s.http.Transport.(*http.Transport), host: strings.TrimPrefix(s.base, "http://"),

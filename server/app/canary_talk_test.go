@@ -1,15 +1,21 @@
 package app_test
 
 import (
+	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	random "math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +128,56 @@ func (s *sweep) talk(t *testing.T, m *marked, r *casefile.Report) {
 	for _, path := range []string{"/v1/receipt", "/v1/receipt/proofs"} {
 		s.send(t, c, apiclient.Call{Method: http.MethodGet, Path: path}, nil)
 	}
+}
+
+// pieces sends one picture in pieces, and another that breaks off.
+func (s *sweep) pieces(t *testing.T, m *marked) {
+	t.Helper()
+	c := s.receipt(t, m.code)
+	for _, whole := range []bool{true, false} {
+		photo := mediatest.Picture(mediatest.Options{Make: m.mark(capture, "maker in pieces", rand.Text()), Serial: m.mark(capture, "serial in pieces", rand.Text())})
+		sum := sha256.Sum256(photo)
+		m.canaries = append(m.canaries, canarytest.Canary{Kind: digest, Name: "SHA-256 of a photo in pieces", Raw: sum[:]})
+		var announced struct{ Items []struct{ Right string } }
+		s.send(t, c, apiclient.Call{Path: "/v1/receipt/uploads", Body: doc{"items": []doc{{
+			"kind": casefile.Photo, "size": len(photo), "sha256": hex.EncodeToString(sum[:]),
+		}}}}, &announced)
+		b64 := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+		at := s.tus(t, c, http.MethodPost, "/v1/uploads", nil, http.Header{
+			"Upload-Length":   {strconv.Itoa(len(photo))},
+			"Upload-Metadata": {"right " + b64(announced.Items[0].Right) + ",filename " + b64(m.mark(words, "name in pieces", rand.Text())+".jpg") + ",filetype"},
+		}).Get("Location")
+		for sent, cut := range []int{0, 100, len(photo) / 2} { // the first lies within what a camera writes
+			to := []int{100, len(photo) / 2, len(photo)}[sent]
+			if to == len(photo) && !whole {
+				break
+			}
+			s.tus(t, c, http.MethodPatch, at, photo[cut:to], http.Header{
+				"Upload-Offset": {strconv.Itoa(cut)}, "Content-Type": {"application/offset+octet-stream"},
+			})
+		}
+	}
+}
+
+// tus sends a request of the protocol and returns the header of the answer.
+func (s *sweep) tus(t *testing.T, c apiclient.Client, method, path string, body []byte, header http.Header) http.Header {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.base+strings.TrimPrefix(path, s.base), bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = header.Clone()
+	req.Header.Set("Tus-Resumable", "1.0.0")
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	res, err := c.HTTP.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if said, _ := io.ReadAll(res.Body); res.StatusCode >= http.StatusBadRequest {
+		t.Fatalf("%s %s: got %d %s", method, path, res.StatusCode, said)
+	}
+	return res.Header
 }
 
 // refuse has the desk refuse a report, and the reporter object.

@@ -158,15 +158,14 @@ func (l *loot) pry() {
 			}
 		}
 	}
-	const wrapped = 60 // bytes of a wrapped data key
 	for _, d := range l.docs {
 		for _, b := range d.blobs {
 			for name := range names {
-				if len(b) < wrapped {
+				if len(b) < vault.WrappedLen {
 					break
 				}
-				if key, err := l.keyring.OpenDataKey(name, b[:wrapped]); err == nil {
-					l.keys[string(b[:wrapped])] = key
+				if key, err := l.keyring.OpenDataKey(name, b[:vault.WrappedLen]); err == nil {
+					l.keys[string(b[:vault.WrappedLen])] = key
 				}
 			}
 		}
