@@ -43,6 +43,7 @@ func Routes(d Deps) []web.Route {
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
 	return []web.Route{
 		{Method: get, Path: "/v1/public/:tenant", Action: casefile.TenantRead, Handle: c.Tenant},
+		{Method: get, Path: "/v1/public/:tenant/results", Action: casefile.TenantRead, Handle: c.Results},
 		{Method: get, Path: "/v1/public/:tenant/figures", Action: casefile.TenantRead, Handle: c.Figures},
 		{Method: post, Path: "/v1/public/:tenant/reports", Action: casefile.ReportSubmit, Command: true, Stream: true, MaxBody: maxForm, Handle: c.Submit},
 		{Method: post, Path: "/v1/receipt/session", Action: casefile.ReceiptOpen, Body: "receipt-session", Handle: c.OpenReceipt},

@@ -29,3 +29,12 @@ func (h Handlers) Figures(q *web.Request) (web.Reply, error) {
 	}
 	return web.Reply{Body: wire.FromPublication(p, quarters)}, nil
 }
+
+// Results shows what was found and dealt with, in batches.
+func (h Handlers) Results(q *web.Request) (web.Reply, error) {
+	batches, err := h.Service.PublicResults(q.Context(), q.Actor.Tenant)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	return web.Reply{Body: wire.FromBatches(batches)}, nil
+}

@@ -150,5 +150,9 @@ func badLists(t *testing.T, _ *world) map[string]badRow {
 			rows[path+": quarter "+quarter] = r
 		}
 	}
+	rows["results of a month in words"] = post("desk1", "/v1/office/results", object{"month": marker}, 400, "body.invalid", "/month body.format")
+	rows["results of a month to come"] = post("desk1", "/v1/office/results", object{"month": time.Now().AddDate(1, 0, 0).Format("2006-01")}, 409, "results.not_over", "/month")
+	rows["results of a quiet month"] = post("desk1", "/v1/office/results", object{"month": "2020-01"}, 409, "results.too_few", "/month")
+	rows["results released by nobody's leader"] = post("leader1", "/v1/office/results/"+newKey(t)+"/release", nil, 404, "record.not_found", "")
 	return rows
 }

@@ -195,6 +195,7 @@ func prepare(t *testing.T, w *world, tenant string) *filedCase {
 	c.reach()
 	c.signIn()
 	c.administer()
+	c.publish()
 	return c
 }
 

@@ -280,6 +280,18 @@ func (c *filedCase) session(t *testing.T, p demo.SignIn) (apiclient.Client, stri
 	return client, f.ID
 }
 
+// publish leaves a batch of results that waits for its release.
+func (c *filedCase) publish() {
+	c.t.Helper()
+	b := &casefile.Batch{Area: c.area, Month: "2025-01", Results: []casefile.PublishedResult{{Area: c.area, Text: "A blocked exit."}}}
+	b.ID, b.Tenant, b.State, b.Version, b.Seq, b.At = hexID(c.t), c.tenant, casefile.BatchPrepared, 1, 1, time.Now().UTC()
+	b.Timeline = []casefile.Event{{Seq: 1, Command: "prepare", To: casefile.BatchPrepared, By: "desk"}}
+	if err := c.store.Batches.Insert(c.t.Context(), b); err != nil {
+		c.t.Fatal(err)
+	}
+	c.ids["batch"] = b.ID
+}
+
 // administer leaves something for administrators: a person who does nothing in
 // the case, and a proposal of another administrator's.
 func (c *filedCase) administer() {

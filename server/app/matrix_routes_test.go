@@ -78,6 +78,9 @@ func (c *filedCase) samples() map[string]sample {
 		"GET /v1/office/rechecks":                   {},
 		"GET /v1/office/leads":                      {},
 		"GET /v1/office/figures":                    {},
+		"GET /v1/public/:tenant/results":            {},
+		"GET /v1/office/results":                    {},
+		"POST /v1/office/results":                   {body: fixed(doc{"month": "2026-01"})},
 		"GET /v1/public/:tenant/figures":            {},
 		"GET /v1/receipt/leads/:id/copy":            {},
 		"POST /v1/receipt/leads/:id/answer":         {body: fixed(doc{"agree": false})},
@@ -173,6 +176,8 @@ func (c *filedCase) samples() map[string]sample {
 			"GET /v1/office/rechecks/:id":                         nil,
 			"POST /v1/office/reports/:id/leads":                   made(wanted),
 			"GET /v1/office/leads/:id":                            nil,
+			"GET /v1/office/results/:id":                          nil,
+			"POST /v1/office/results/:id/release":                 nil,
 			"GET /v1/office/leads/:id/copy":                       nil,
 			"POST /v1/office/leads/:id/release":                   nil,
 			"POST /v1/office/leads/:id/deny":                      fixed(doc{"reason": "The angle tells who stood there."}),
@@ -305,7 +310,7 @@ func kinds() map[string]string {
 		"reports": "report", "evidence": "item", "tasks": "task", "inspections": "visit", "hazards": "hazard", "penalties": "penalty",
 		"awards": "award", "openings": "opening", "devices": "device", "briefs": "report", "rings": "ring",
 		"rechecks": "report", "attachments": "attachment", "leads": "lead", "exhibits": "exhibit", "approvals": "approval", "contacts": "contact",
-		"uploads": "upload",
+		"uploads": "upload", "results": "batch",
 	}
 }
 

@@ -21,7 +21,7 @@ func tables() []casefile.Table {
 	return []casefile.Table{
 		casefile.ReportMoves, casefile.TaskMoves, casefile.VisitMoves, casefile.HazardMoves,
 		casefile.PenaltyMoves, casefile.AwardMoves, casefile.OpeningMoves, casefile.RingMoves, casefile.LeadMoves,
-		casefile.ApprovalMoves, casefile.ContactMoves,
+		casefile.ApprovalMoves, casefile.ContactMoves, casefile.BatchMoves,
 	}
 }
 
@@ -87,6 +87,7 @@ func TestTerminalStates(t *testing.T) {
 		"ring":     {casefile.RingOpen},
 		"lead":     {casefile.LeadRefused, casefile.LeadDenied, casefile.LeadReleased},
 		"approval": {casefile.ApprovalRevoked},
+		"results":  {casefile.BatchReleased},
 		"contact":  {casefile.ContactFinished},
 	}
 	for _, table := range tables() {

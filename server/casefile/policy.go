@@ -130,6 +130,11 @@ const (
 	VisitList     Action = "visit.list"
 	VisitRead     Action = "visit.read"
 	FiguresRead   Action = "figures.read" // of the office, nothing suppressed
+
+	ResultsPrepare Action = "results.prepare"
+	ResultsRelease Action = "results.release"
+	ResultsRead    Action = "results.read"
+
 	LeadRead      Action = "lead.read"
 	LeadDecide    Action = "lead.decide" // ring B
 	HazardWork    Action = "hazard.work"
@@ -203,6 +208,10 @@ var policy = map[Action][]rule{
 	VisitRead: {{ofArea, []Role{DeskOfficer, Leader}}, {ofAssigned, []Role{Enforcer}}},
 
 	FiguresRead: {{ofTenant, []Role{DeskOfficer, Leader}}},
+
+	ResultsPrepare: {{ofArea, []Role{DeskOfficer}}},
+	ResultsRelease: {{ofArea, []Role{Leader}}},
+	ResultsRead:    {{ofArea, []Role{DeskOfficer, Leader}}},
 
 	LeadRead:   {{ofArea, []Role{DeskOfficer, SealLeader}}},
 	LeadDecide: {{ofArea, []Role{SealLeader}}},

@@ -94,6 +94,10 @@ func Routes(d Deps) []web.Route {
 		post("/v1/office/awards/:id/failed", casefile.AwardPay, "office-reason", field(s.AwardPayFailed, reason.code)),
 		post("/v1/office/awards/:id/retry", casefile.AwardPay, "", move(s.RetryAward)),
 
+		get("/v1/office/results", casefile.ResultsRead, list(casefile.BatchMoves, s.ListResults, newBatchRow)),
+		post("/v1/office/results", casefile.ResultsPrepare, "office-results", prepareResults(s)),
+		get("/v1/office/results/:id", casefile.ResultsRead, read(s.ReadResults, newBatch)),
+		post("/v1/office/results/:id/release", casefile.ResultsRelease, "", move(s.ReleaseResults)),
 		get("/v1/office/figures", casefile.FiguresRead, figures(s)),
 
 		get("/v1/office/budgets/:year", casefile.BudgetRead, readBudget(s)),

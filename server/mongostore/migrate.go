@@ -30,6 +30,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		rewraps,
 		publicationCollection,
 		heldTasks,
+		batches,
 		chainCollection,
 		printCollection,
 		contacts,
@@ -129,6 +130,15 @@ func rings(ctx context.Context, db *mongo.Database) error {
 // digests finds the reports that have a file.
 func digests(ctx context.Context, db *mongo.Database) error {
 	return collection{reportKind, []mongo.IndexModel{index("tenant", "evidence.digest")}}.create(ctx, db)
+}
+
+// batches makes the collection of results that are published.
+func batches(ctx context.Context, db *mongo.Database) error {
+	return collection{batchKind, []mongo.IndexModel{
+		index("tenant", "state", "at", "_id"),
+		index("tenant", "at", "_id"),
+		{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)},
+	}}.create(ctx, db)
 }
 
 // heldTasks makes the collection of tasks that wait.

@@ -25,6 +25,7 @@ const (
 	ringKind    = "ring"
 	leadKind    = "lead"
 	heldKind    = "held"
+	batchKind   = "batch"
 
 	approvalKind = "approval"
 	contactKind  = "contact_use"

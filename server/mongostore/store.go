@@ -53,6 +53,7 @@ type Store struct {
 	Approvals workflow.Records[casefile.Approval]
 	Contacts  workflow.Records[casefile.ContactUse]
 	Held      workflow.Records[casefile.Held]
+	Batches   workflow.Records[casefile.Batch]
 	Pending   workflow.Pending
 	Envelopes workflow.Envelopes
 	// WrappedKeys are those of all documents.
@@ -115,6 +116,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Approvals: newRecords[casefile.Approval](db, approvalKind),
 		Contacts:  newRecords[casefile.ContactUse](db, contactKind),
 		Held:      newRecords[casefile.Held](db, heldKind),
+		Batches:   newRecords[casefile.Batch](db, batchKind),
 		Pending:   pending{db},
 		Envelopes: envelopes{db.Collection("envelope")},
 

@@ -118,6 +118,16 @@ func (k *Keyring) FileIndex(tenant string, sum [sha256.Size]byte) []string {
 	return k.hashes(Digest, "gridwatch/file-index/1", []byte(tenant), sum[:])
 }
 
+// Shuffle returns a text by which things can be put in an order that tells
+// nothing of them to who lacks the key.
+func (k *Keyring) Shuffle(parts ...string) string {
+	var all [][]byte
+	for _, p := range parts {
+		all = append(all, []byte(p))
+	}
+	return k.hashes(Digest, "shuffle/1", all...)[0]
+}
+
 // ChallengeMACs signs a challenge of the proof of work: under every key, newest
 // first, to issue with the first and to check by all.
 func (k *Keyring) ChallengeMACs(text string) []string {

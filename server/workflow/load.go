@@ -109,7 +109,7 @@ func (p Policy) check() error {
 		"serviceDays": p.ServiceDays, "objectionDays": p.ObjectionDays, "recheckDays": p.RecheckDays,
 		"maxManifest": p.MaxManifest, "maxMessages": p.MaxMessages, "leadDays": p.LeadDays,
 		"uploadHours": p.UploadHours, "photoMiB": p.PhotoMiB, "videoMiB": p.VideoMiB, "audioMiB": p.AudioMiB, "documentMiB": p.DocumentMiB,
-		"suppressUnder": p.SuppressUnder, "figuresDays": p.FiguresDays,
+		"suppressUnder": p.SuppressUnder, "figuresDays": p.FiguresDays, "resultsMin": p.ResultsMin, "resultsShare": p.ResultsShare,
 	} {
 		if n < 1 {
 			return fault.New(fault.Invalid, "policy.number", "every number of a policy is at least 1").At("/policy/" + name)

@@ -63,6 +63,7 @@ type Deps struct {
 	Approvals Records[casefile.Approval]
 	Contacts  Records[casefile.ContactUse]
 	Held      Records[casefile.Held]
+	Batches   Records[casefile.Batch]
 	Envelopes Envelopes
 	Messages  Messages
 	Uploads   upload.Store

@@ -170,6 +170,8 @@ type Policy struct {
 	LeadDays      int `bson:"lead_days" json:"leadDays"`           // a reporter has to agree to the release of a lead
 	SuppressUnder int `bson:"suppress_under" json:"suppressUnder"` // smaller figures are not published
 	FiguresDays   int `bson:"figures_days" json:"figuresDays"`     // from the end of a quarter to its figures
+	ResultsMin    int `bson:"results_min" json:"resultsMin"`       // results of a published batch
+	ResultsShare  int `bson:"results_share" json:"resultsShare"`   // percent of them that may come from reports
 
 	// Doubts are the limits of what staff are told to doubt.
 	Doubts DoubtLimits `bson:"doubts" json:"doubts"`
