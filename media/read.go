@@ -3,7 +3,6 @@ package media
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -43,23 +42,11 @@ func (in *Ingest) Read(ctx context.Context, ref Ref, key Sealer, p Place) (io.Re
 // the last or as one before it. It returns
 // ErrDamaged if it is not what was stored.
 func (in *Ingest) Part(ctx context.Context, ref Ref, n int, last bool, key Sealer) ([]byte, error) {
-	name := ref.key(n)
-	body, err := in.objects.Get(ctx, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: a part is missing", ErrDamaged)
-	}
+	sealed, err := in.SealedPart(ctx, ref, n)
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := io.ReadAll(io.LimitReader(body, sealedMax))
-	if err = errors.Join(err, body.Close()); err != nil {
-		return nil, fmt.Errorf("read part: %w", err)
-	}
-	plain, err := key.Open(sealed, partAD(name, last))
-	if err != nil {
-		return nil, fmt.Errorf("%w: a part does not open", ErrDamaged)
-	}
-	return plain, nil
+	return OpenPart(sealed, ref, n, last, key)
 }
 
 // reader hands out one part after the other.

@@ -51,6 +51,8 @@ type Message struct {
 	On          string        `json:"on"` // date
 	Text        string        `json:"text"`
 	Attachments []string      `json:"attachments"` // ids
+
+	Archived bool `json:"archived,omitempty"` // sealed away: there is no text any more
 }
 
 // WriteMessage is a message to the desk (schema receipt-message).
@@ -97,7 +99,7 @@ type Moved struct {
 
 // FromMessage shows a message.
 func FromMessage(m *workflow.ShownMessage) Message {
-	return Message{N: m.N, From: m.From, On: m.On, Text: m.Text, Attachments: append([]string{}, m.Attachments...)}
+	return Message{N: m.N, From: m.From, On: m.On, Text: m.Text, Attachments: append([]string{}, m.Attachments...), Archived: m.Archived}
 }
 
 // FromAdded shows what came later.

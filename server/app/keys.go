@@ -171,10 +171,7 @@ func rewrapKeys(ctx context.Context, c call, p vault.Purpose) error {
 	if p != vault.AtRest {
 		return nil
 	}
-	return c.opened(ctx, func(a *App) error {
-		if err := a.assemble(ctx); err != nil {
-			return err
-		}
+	return c.assembled(ctx, func(a *App) error {
 		return a.service.RewrapAll(ctx, func(r workflow.Rewrap) error {
 			if r.Done {
 				_, err := fmt.Fprintf(c.Stdout, "done: %d data keys wrapped again, and none is left under an older key\n", r.Total)
@@ -195,10 +192,7 @@ func pruneKeys(ctx context.Context, c call) error {
 	if err != nil {
 		return err
 	}
-	return c.opened(ctx, func(a *App) error {
-		if err := a.assemble(ctx); err != nil {
-			return err
-		}
+	return c.assembled(ctx, func(a *App) error {
 		file, err := a.keys.read()
 		if err != nil {
 			return err

@@ -171,6 +171,8 @@ func (c *filedCase) samples() map[string]sample {
 			"POST /v1/office/reports/:id/conclude":                made(conclusion),
 			"POST /v1/office/reports/:id/uploads":                 fixed(announced),
 			"POST /v1/office/reports/:id/reply":                   fixed(reply()),
+			"POST /v1/office/reports/:id/holds":                   fixed(doc{"reason": "A court asked."}),
+			"POST /v1/office/reports/:id/holds/lift":              fixed(doc{"hold": strings.Repeat("0", 32), "reason": "It has decided."}),
 			"GET /v1/office/reports/:id/messages":                 nil,
 			"GET /v1/office/reports/:id/attachments/:item":        nil,
 			"GET /v1/office/rechecks/:id":                         nil,
@@ -262,6 +264,9 @@ func (c *filedCase) samples() map[string]sample {
 	}
 	all["POST /v1/office/hazards/:id/order"] = sample{reach: ofTheCase, body: c.order}
 	all["POST /v1/office/reports/:id/messages"] = sample{reach: ofTheCase, form: c.message}
+	for _, route := range []string{"", "/:item/:part"} { // of an opening of who reported there is no archive
+		all["GET /v1/custody/openings/:id/archive"+route] = sample{reach: ofTheTenant, refusal: "opening.no_archive"}
+	}
 	all["POST /v1/field/tasks/:id/result"] = sample{reach: ofThePerson, form: c.result}
 	return all
 }
@@ -307,6 +312,7 @@ func (c *filedCase) result(ids map[string]string) *apiclient.Form {
 // kinds are the kinds of records by the part of a path that names them.
 func kinds() map[string]string {
 	return map[string]string{
+		"archive": "item",
 		"reports": "report", "evidence": "item", "tasks": "task", "inspections": "visit", "hazards": "hazard", "penalties": "penalty",
 		"awards": "award", "openings": "opening", "devices": "device", "briefs": "report", "rings": "ring",
 		"rechecks": "report", "attachments": "attachment", "leads": "lead", "exhibits": "exhibit", "approvals": "approval", "contacts": "contact",
@@ -327,7 +333,7 @@ func (c *filedCase) path(t *testing.T, pattern string, ids map[string]string) st
 		if !strings.HasPrefix(p, ":") {
 			continue
 		}
-		parts[i] = map[string]string{":tenant": c.tenant, ":year": c.year, ":day": "2026-03-02", ":level": "0", ":index": "0"}[p]
+		parts[i] = map[string]string{":tenant": c.tenant, ":year": c.year, ":day": "2026-03-02", ":level": "0", ":index": "0", ":part": "1"}[p]
 		if parts[i] == "" {
 			parts[i] = ids[kinds()[parts[i-1]]+administered()[parts[i-1]]]
 		}

@@ -5,7 +5,7 @@ import "slices"
 // logged are the moves that enter the log (存证), by the noun of their table:
 // what concerns the reporter and must not be undone unseen (confidentiality 11).
 var logged = map[string][]Command{
-	"report":   {"register"},
+	"report":   {"register", "seal_away", "hold", "lift_hold", "erased", "erased_before"},
 	"opening":  {"ask", "key", "peel", "deny", "finish", "refused"},
 	"approval": {"give", "revoke", "refused"},
 	"contact":  {"take", "hand_over", "answer", "finish", "refused"},

@@ -78,7 +78,7 @@ func TestEveryStateIsReachable(t *testing.T) {
 func TestTerminalStates(t *testing.T) {
 	t.Parallel()
 	want := map[string][]casefile.State{
-		"report":   {casefile.ReportArchived},
+		"report":   {casefile.ReportArchived, casefile.ReportErased},
 		"task":     {casefile.TaskDone},
 		"visit":    {casefile.VisitSigned},
 		"penalty":  {casefile.PenaltyAnnulled},

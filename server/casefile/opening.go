@@ -31,6 +31,11 @@ const (
 	RewardPayment     Purpose = "reward_payment"      // 奖励发放
 	CallBack          Purpose = "call_back"           // 回访
 	TransferToJustice Purpose = "transfer_to_justice" // 移送司法
+
+	// These open what was said in a report that was sealed away, and not who
+	// reported.
+	ArchiveCourt     Purpose = "archive_court"     // 诉讼、复议调卷
+	ArchiveComplaint Purpose = "archive_complaint" // 对办理的投诉
 )
 
 // Ask returns the action of asking for an opening of this purpose.
@@ -42,9 +47,14 @@ func (p Purpose) Ask() Action {
 		return OpeningAskCallBack
 	case TransferToJustice:
 		return OpeningAskJustice
+	case ArchiveCourt, ArchiveComplaint:
+		return OpeningAskArchive
 	}
 	return ""
 }
+
+// OfArchive says whether what was said is opened, and not who reported.
+func (p Purpose) OfArchive() bool { return p == ArchiveCourt || p == ArchiveComplaint }
 
 // OpeningResult is what ring A's officer says of an opened identity.
 type OpeningResult string

@@ -123,6 +123,7 @@ const (
 	ReportSign    Action = "report.sign"   // conclude
 	ReportBrief   Action = "report.brief"  // read what the desk made of it, nothing of the sender's
 	ReportRecheck Action = "report.recheck"
+	ReportHold    Action = "report.hold" // set and lift
 	TaskCreate    Action = "task.create"
 	TaskOversee   Action = "task.oversee"
 	TaskWork      Action = "task.work" // list, see, acknowledge, result
@@ -171,6 +172,7 @@ const (
 	OpeningAskPayment  Action = "opening.ask_payment"
 	OpeningAskCallBack Action = "opening.ask_call_back"
 	OpeningAskJustice  Action = "opening.ask_justice"
+	OpeningAskArchive  Action = "opening.ask_archive"
 )
 
 // policy is the table. Order of rows: surfaces of workflow.md.
@@ -191,6 +193,7 @@ var policy = map[Action][]rule{
 	ReportSign:   {{ofArea, []Role{Leader}}},
 	ReportBrief:  {{ofArea, []Role{Leader, RewardOfficer, DeskOfficer}}},
 
+	ReportHold:    {{ofArea, []Role{Leader}}},
 	ReportRecheck: {{ofArea, []Role{Supervisor}}}, // the level above (R10)
 
 	UploadSend: {{ofOwn, []Role{ReceiptHolder}}, {ofAssigned, []Role{Inspector, Enforcer}}, {ofArea, []Role{DeskOfficer}}},
@@ -235,6 +238,7 @@ var policy = map[Action][]rule{
 	OpeningAskPayment:  {{ofArea, []Role{RewardOfficer}}},
 	OpeningAskCallBack: {{ofArea, []Role{DeskOfficer}}},
 	OpeningAskJustice:  {{ofArea, []Role{Leader}}},
+	OpeningAskArchive:  {{ofArea, []Role{Leader}}},
 
 	OpeningRead:   {{ofArea, []Role{RewardOfficer, DeskOfficer, Leader}}, {ofTenant, []Role{IdentityOfficer, SealLeader}}},
 	OpeningPeel:   {{ofTenant, []Role{SealLeader}}},

@@ -82,6 +82,7 @@ type Effect struct {
 
 	Contact  *ContactUse `bson:"contact"`  // a use of a contact to be kept
 	HandOver bool        `bson:"handover"` // this use's sealed contact goes to the gateway
+	Erasure  *Erasure    `bson:"erasure"`  // what lies outside the record is to be destroyed
 }
 
 // Push is a notice to a person's devices: a kind and an opaque reference.

@@ -17,6 +17,8 @@ const (
 	ReportWithdrawn    State = "WITHDRAWN"
 	ReportEscalatedGov State = "ESCALATED_GOV"
 	ReportArchived     State = "ARCHIVED"
+	ReportErasing      State = "ERASING" // by the term of its class; what arrives now revives it
+	ReportErased       State = "ERASED"
 )
 
 // ReportMoves is the table of moves of a report.
@@ -67,6 +69,19 @@ var ReportMoves = Table{Noun: "report", Moves: []Move{
 	{everyReport(), "derive_item", nil, ""},
 	{everyReport(), "reject_item", nil, ""},
 	{[]State{ReportRejected, ReportReplied}, "serve", nil, "R10"},
+
+	// What the terms bring (casefile/term.go). Whatever arrives while a report is
+	// about to be erased takes it back to where it ended.
+	{Ended(), "seal_away", nil, "R10"},
+	{Ended(), "erase", []State{ReportErasing}, "R40"},
+	{[]State{ReportErasing}, "reporter_message", Ended(), ""},
+	{[]State{ReportErasing}, "add_evidence", Ended(), ""},
+	{[]State{ReportErasing}, "announce_evidence", Ended(), ""},
+	{[]State{ReportErasing}, "hold", Ended(), "R40"},
+	{[]State{ReportErasing}, "erased", []State{ReportErased}, "R40"},
+	{liveReport(), "hold", nil, "R40"},
+	{liveReport(), "lift_hold", nil, "R40"},
+	{append(liveReport(), ReportErasing), "erased_before", []State{ReportErased}, "R40"}, // a restored copy
 
 	// What ring B's tool found: whoever reported cannot be asked by name.
 	{everyReport(), "seal_fault", nil, "R36"},
@@ -206,6 +221,10 @@ type Report struct {
 	MergedInto  string       `bson:"merged_into"`
 
 	Behind Behind `bson:"behind"` // the receipt
+
+	Holds   []Hold  `bson:"holds"`
+	Archive Archive `bson:"archive"`
+	EndedAs State   `bson:"ended_as"` // of one that is erased, or about to be
 }
 
 // Refusal (不予受理) has a coded reason (R3); its text is sealed under the report's key.

@@ -70,6 +70,8 @@ func bodies() map[string]struct {
 		"custody-layer":     {`{"requestId":` + anID + `,"wrapped":"QUFB","innerDigest":` + aSum + `,"wrappedDigest":` + aSum + `,"signature":` + aSig + `}`, &vault.PeeledLayer{}},
 		"custody-outcome":   {`{"requestId":` + anID + `,"result":"opened","signature":` + aSig + `}`, &vault.Outcome{}},
 		"custody-denial":    {`{"reason":"无"}`, &denial{}},
+		"office-hold":       {`{"reason":"法院调取"}`, &denial{}},
+		"office-lifting":    {`{"hold":` + anID + `,"reason":"已结案"}`, &workflow.Lifting{}},
 		"office-results":    {`{"month":"2026-01"}`, &batchOf{}},
 		"office-lead":       {`{"item":` + anID + `,"file":"penalty","record":` + anID + `,"reason":"需"}`, &workflow.LeadRequest{}},
 		"office-release":    {`{"crop":{"x":1,"y":2,"w":3,"h":4},"hide":[{"x":1,"y":2,"w":3,"h":4,"pixelate":true}],"onSite":true}`, &released{}},

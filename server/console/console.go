@@ -45,6 +45,9 @@ func Routes(d Deps) []web.Route {
 		post("/v1/office/reports/:id/conclude", casefile.ReportSign, "office-conclusion", change(s.ConcludeReport)),
 		post("/v1/office/reports/:id/reply", casefile.ReportDecide, "office-reply", change(s.ReplyToReporter)),
 
+		post("/v1/office/reports/:id/holds", casefile.ReportHold, "office-hold", field(s.SetHold, denial.text)),
+		post("/v1/office/reports/:id/holds/lift", casefile.ReportHold, "office-lifting", change(s.LiftHold)),
+
 		get("/v1/office/reports/:id/messages", casefile.ReportRead, messages(s)),
 		writeMessage(s),
 		download("/v1/office/reports/:id/attachments/:item", casefile.ReportRead, file(s.Attachment)),
@@ -109,6 +112,8 @@ func Routes(d Deps) []web.Route {
 		post("/v1/custody/openings/:id/key", casefile.OpeningFinish, "custody-key", field(s.KeyOpening, onceKey.recipient)),
 		post("/v1/custody/openings/:id/layer", casefile.OpeningPeel, "custody-layer", change(s.PeelOpening)),
 		post("/v1/custody/openings/:id/outcome", casefile.OpeningFinish, "custody-outcome", change(s.FinishOpening)),
+		get("/v1/custody/openings/:id/archive", casefile.OpeningFinish, readArchive(s)),
+		download("/v1/custody/openings/:id/archive/:item/:part", casefile.OpeningFinish, archivedPart(s)),
 		post("/v1/custody/openings/:id/deny", casefile.OpeningDeny, "custody-denial", field(s.DenyOpening, denial.text)),
 
 		get("/v1/custody/approvals", casefile.ApprovalRead, list(casefile.ApprovalMoves, s.ListApprovals, newApproval)),

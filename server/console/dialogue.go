@@ -21,10 +21,12 @@ type message struct {
 	On          string        `json:"on"` // date
 	Text        string        `json:"text"`
 	Attachments []string      `json:"attachments"` // ids
+
+	Archived bool `json:"archived,omitempty"` // sealed away to the rings
 }
 
 func newMessage(m *workflow.ShownMessage) (message, string) {
-	return message{N: m.N, From: m.From, On: m.On, Text: m.Text, Attachments: whole(m.Attachments)}, strconv.Itoa(m.N)
+	return message{N: m.N, From: m.From, On: m.On, Text: m.Text, Attachments: whole(m.Attachments), Archived: m.Archived}, strconv.Itoa(m.N)
 }
 
 // messages serves GET /v1/office/reports/:id/messages.

@@ -59,6 +59,11 @@ type deskReport struct {
 	ServedOn   string      `json:"servedOn,omitempty"` // date the answer counts as served
 	Objection  *objection  `json:"objection,omitempty"`
 	Withdrawal *withdrawal `json:"withdrawal,omitempty"`
+
+	// ArchivedOn is the date on which what the sender said was sealed away to the
+	// rings; it is not shown since.
+	ArchivedOn string          `json:"archivedOn,omitempty"`
+	Holds      []casefile.Hold `json:"holds"`
 }
 
 // objection is what the reporter says against the answer (R10).
@@ -145,6 +150,7 @@ func newDeskReport(_ *web.Request, r workflow.DeskReport) deskReport {
 		out.Reply = &r.Reply
 	}
 	out.ServedOn = r.Behind.ServedOn
+	out.ArchivedOn, out.Holds = r.Archive.On, whole(r.Holds)
 	if o := r.Behind.Objection; o.On != "" {
 		out.Objection = &objection{On: o.On, RecheckBy: o.RecheckBy, Text: r.Objection}
 	}
@@ -165,6 +171,8 @@ type brief struct {
 	TargetName  string       `json:"targetName"`
 	Grid        string       `json:"grid"`
 	Evidence    []listed     `json:"evidence"`
+
+	Holds []casefile.Hold `json:"holds"`
 }
 
 // listed is an item as others than the desk see it (confidentiality 7).
@@ -207,7 +215,7 @@ func newAllegation(a casefile.Allegation) allegation { return allegation(a) }
 func newBrief(_ *web.Request, r *casefile.Report) brief {
 	return brief{
 		head: newHead(&r.Head), Number: r.Number, Brief: r.Brief, Allegations: each(r.Allegations, newAllegation),
-		TargetName: r.Target.Name, Grid: r.Target.Grid, Evidence: newListed(r.Evidence),
+		TargetName: r.Target.Name, Grid: r.Target.Grid, Evidence: newListed(r.Evidence), Holds: whole(r.Holds),
 	}
 }
 

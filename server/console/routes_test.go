@@ -15,7 +15,7 @@ import (
 var elsewhere = []casefile.Action{
 	casefile.TenantRead, casefile.ReportSubmit, casefile.ReceiptOpen, casefile.ReceiptRead, casefile.ReceiptWrite, casefile.AwardClaim,
 	casefile.CallTake, casefile.UploadSend,
-	casefile.OpeningAskPayment, casefile.OpeningAskCallBack, casefile.OpeningAskJustice, // all asked for by OpeningAsk
+	casefile.OpeningAskPayment, casefile.OpeningAskCallBack, casefile.OpeningAskJustice, casefile.OpeningAskArchive, // all asked for by OpeningAsk
 	casefile.SessionOpen, casefile.SessionUse, casefile.TaskWork, casefile.LogRead,
 }
 

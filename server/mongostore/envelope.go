@@ -28,6 +28,11 @@ func (s envelopes) Delete(ctx context.Context, tenant, id string) error {
 	return translate("delete envelope", err)
 }
 
+func (s envelopes) DropKey(ctx context.Context, tenant, id string) error {
+	_, err := s.c.UpdateOne(ctx, bson.M{"_id": id, "tenant": tenant}, bson.M{"$set": bson.M{"key": []byte{}}})
+	return translate("drop the key of an envelope", err)
+}
+
 // Before lists in order of the id.
 func (s envelopes) Before(ctx context.Context, at time.Time, after string, limit int) ([]workflow.Envelope, error) {
 	return find[workflow.Envelope](ctx, s.c, bson.M{"_id": bson.M{"$gt": after}, "at": bson.M{"$lt": at}},

@@ -18,6 +18,11 @@ func (s messages) Insert(ctx context.Context, m casefile.Message) error {
 	return translate("insert message", err)
 }
 
+func (s messages) DeleteAll(ctx context.Context, tenant, report string) error {
+	_, err := s.c.DeleteMany(ctx, bson.M{"tenant": tenant, "report": report})
+	return translate("delete messages", err)
+}
+
 func (s messages) List(ctx context.Context, tenant, report string, after, limit int) ([]casefile.Message, error) {
 	return find[casefile.Message](ctx, s.c, bson.M{"tenant": tenant, "report": report, "n": bson.M{"$gt": after}},
 		options.Find().SetSort(ascending("n")).SetLimit(int64(limit)))

@@ -35,6 +35,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		printCollection,
 		contacts,
 		uploadCollection,
+		terms,
 	}
 }
 

@@ -58,6 +58,8 @@ type Store struct {
 	Envelopes workflow.Envelopes
 	// WrappedKeys are those of all documents.
 	WrappedKeys workflow.WrappedKeys
+	Erasures    workflow.Erasures
+	Leases      workflow.Leases
 	Messages    workflow.Messages
 	Uploads     upload.Store
 	Chains      workflow.Chains
@@ -121,6 +123,8 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Envelopes: envelopes{db.Collection("envelope")},
 
 		WrappedKeys: wrappedKeys{db},
+		Erasures:    erasures{db.Collection(erasureKind)},
+		Leases:      leases{db.Collection(leaseKind)},
 
 		Messages:  messages{db.Collection("message")},
 		Uploads:   uploads{db.Collection(uploadKind)},

@@ -48,11 +48,11 @@ func (s *Service) DraftAward(ctx context.Context, call Call, in AwardDraft) (cas
 	if err := s.earlierHazards(ctx, r, in); err != nil {
 		return casefile.Outcome{}, err
 	}
-	key, err := s.reportKey(ctx, r)
+	key, body, err := s.bodyOf(ctx, r)
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
-	facts, err := s.awardFacts(ctx, r, key, in)
+	facts, err := s.awardFacts(ctx, r, body, in)
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
@@ -118,11 +118,7 @@ func (s *Service) earlierHazards(ctx context.Context, r *casefile.Report, in Awa
 }
 
 // awardFacts gathers what the records say of one matter of a report.
-func (s *Service) awardFacts(ctx context.Context, r *casefile.Report, key *vault.DataKey, in AwardDraft) (reward.Facts, error) {
-	var body casefile.ReportBody
-	if err := openJSON(key, r.Sealed, &body, reportBodyAD(r.ID)); err != nil {
-		return reward.Facts{}, err
-	}
+func (s *Service) awardFacts(ctx context.Context, r *casefile.Report, body casefile.ReportBody, in AwardDraft) (reward.Facts, error) {
 	facts := reward.Facts{
 		Matter: in.Matter, IdentityMode: body.Mode, KnownBefore: in.KnownBefore, ClearTarget: in.ClearTarget,
 		Exclusions: in.Exclusions, Accident: in.Accident, Penalty: reward.PenaltyPending,
@@ -337,12 +333,15 @@ func (s *Service) ReadAward(ctx context.Context, actor casefile.Actor, id string
 	if err != nil {
 		return CalculatedAward{}, err
 	}
-	key, err := s.reportKey(ctx, r)
+	out := CalculatedAward{Award: *a}
+	if r.State == casefile.ReportErased {
+		return out, nil
+	}
+	text, err := s.calculationOf(ctx, r, a)
 	if err != nil {
 		return CalculatedAward{}, err
 	}
-	out := CalculatedAward{Award: *a}
-	return out, openJSON(key, a.Calculation, &out.Result, calculationAD(a.ID))
+	return out, decodeJSON(text, &out.Result)
 }
 
 // AllocateBudget (下达预算) brings money into a year's reward budget by a paper.

@@ -42,12 +42,12 @@ func (s *Service) ReadReport(ctx context.Context, actor casefile.Actor, id strin
 	if err != nil {
 		return DeskReport{}, err
 	}
-	key, err := s.reportKey(ctx, r)
-	if err != nil {
-		return DeskReport{}, err
-	}
 	out := DeskReport{Report: *r}
-	if err := openJSON(key, r.Sealed, &out.Body, reportBodyAD(r.ID)); err != nil {
+	if r.State == casefile.ReportErased {
+		return out, nil
+	}
+	var key *vault.DataKey
+	if key, out.Body, err = s.bodyOf(ctx, r); err != nil {
 		return DeskReport{}, err
 	}
 	for _, item := range r.Evidence {
@@ -100,14 +100,6 @@ func (s *Service) ReadTask(ctx context.Context, actor casefile.Actor, id string)
 	return out, nil
 }
 
-func (s *Service) reportKey(ctx context.Context, r *casefile.Report) (*vault.DataKey, error) {
-	envelope, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
-	if err != nil {
-		return nil, err
-	}
-	return s.Keyring.OpenDataKey(r.Envelope, envelope.Key)
-}
-
 // onReport carries a command of the desk out.
 func (s *Service) onReport(
 	ctx context.Context, call Call, id string, action casefile.Action, command casefile.Command,
@@ -116,6 +108,9 @@ func (s *Service) onReport(
 	return change(ctx, s, call, s.Reports, casefile.ReportMoves, id, action,
 		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
 			e.Command = command
+			if r.State == casefile.ReportErasing && command != "erased" { // whatever arrives takes it back
+				e.To, r.EndedAs = r.EndedAs, ""
+			}
 			if do == nil {
 				return nil, nil
 			}
@@ -152,7 +147,7 @@ func (s *Service) RefuseReport(ctx context.Context, call Call, id string, in Ref
 			}
 			r.Refusal.Reason, e.Code = in.Reason, in.Reason
 			r.Lay(s.today())
-			r.Refusal.Sealed, err = sealJSON(key, in.Text, vault.AD("report", r.ID, "refusal"))
+			r.Refusal.Sealed, err = sealJSON(key, in.Text, refusalAD(r.ID))
 			return nil, err
 		})
 }

@@ -19,6 +19,8 @@ import (
 type ShownMessage struct {
 	casefile.Message
 	Text string
+
+	Archived bool // sealed away to the rings; there is no text
 }
 
 // ReadDialogue returns messages behind the actor's own receipt after a number.
@@ -36,7 +38,7 @@ func (s *Service) dialogue(
 	ctx context.Context, actor casefile.Actor, id string, action casefile.Action, after, limit int,
 ) ([]ShownMessage, error) {
 	r, err := load(ctx, actor, s.Reports, id, action)
-	if err != nil {
+	if err != nil || r.State == casefile.ReportErased {
 		return nil, err
 	}
 	key, err := s.reportKey(ctx, r)
@@ -55,7 +57,11 @@ func (s *Service) dialogue(
 	slices.SortFunc(kept, func(a, b casefile.Message) int { return a.N - b.N })
 	var out []ShownMessage
 	for _, m := range kept[:min(limit, len(kept))] {
-		shown := ShownMessage{Message: m}
+		shown := ShownMessage{Message: m, Archived: r.Archived() && m.N <= r.Archive.Before}
+		if shown.Archived {
+			out = append(out, shown)
+			continue
+		}
 		if err := openJSON(key, m.Sealed, &shown.Text, messageAD(m.ID)); err != nil {
 			return nil, err
 		}

@@ -214,7 +214,7 @@ func (s *Service) readOriginal(ctx context.Context, at media.Place, item casefil
 func (s *Service) facts(at media.Place, item casefile.Evidence) (casefile.EvidenceFacts, error) {
 	at.Item = item.ID
 	var facts casefile.EvidenceFacts
-	if len(item.Sealed) == 0 {
+	if len(item.Sealed) == 0 || len(item.CopyKey) == 0 {
 		return facts, nil
 	}
 	key, err := s.Keyring.OpenDataKey(copyPlace(at), item.CopyKey)
@@ -228,7 +228,7 @@ func (s *Service) facts(at media.Place, item casefile.Evidence) (casefile.Eviden
 func (s *Service) readCopy(ctx context.Context, at media.Place, item casefile.Evidence, kind casefile.CopyKind) (Original, error) {
 	at.Item = item.ID
 	c, ok := item.Copy(kind)
-	if !ok {
+	if !ok || len(item.CopyKey) == 0 {
 		return Original{}, fault.Absent()
 	}
 	key, err := s.Keyring.OpenDataKey(copyPlace(at), item.CopyKey)

@@ -30,7 +30,7 @@ func (s *Service) ExportReport(ctx context.Context, actor casefile.Actor, id str
 	return s.export(ctx, actor, exported{
 		tenant: r.Tenant, kind: "report", record: r.ID, at: placeOfReport(r), items: r.Evidence,
 		copies: func(e casefile.Evidence) []casefile.CopyKind {
-			if !e.Released {
+			if !e.Released || len(e.CopyKey) == 0 { // sealed away
 				return nil
 			}
 			return []casefile.CopyKind{e.Shown()}

@@ -18,7 +18,7 @@ type WrappedKey struct {
 	Value      []byte // of the whole field, which begins with the wrapped key
 	Tenant     string // of the document, "" if it has none
 	// Owners are the ids that stand around it, the innermost first: of the item
-	// of a list, of the document, of its envelope.
+	// of a list and of its objects, of the document, of its envelope.
 	Owners []string
 }
 
@@ -64,6 +64,9 @@ func owners(k WrappedKey) []string {
 	}
 	all := slices.Clone(k.Owners)
 	for _, item := range k.Owners {
+		if at, ok := media.PlaceOf(item); ok { // an upload's, which names no item's record
+			all = append(all, keyPlace(at), copyPlace(at))
+		}
 		for _, record := range k.Owners {
 			at := media.Place{Tenant: k.Tenant, Record: record, Item: item}
 			all = append(all, keyPlace(at), copyPlace(at))

@@ -27,12 +27,7 @@ func leafOf(r *casefile.Report, salt []byte, kind, record string, seq int64, at 
 
 // saltOf opens the salt of a report's commitments.
 func (s *Service) saltOf(ctx context.Context, r *casefile.Report) ([]byte, error) {
-	key, err := s.reportKey(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	var body casefile.ReportBody
-	err = openJSON(key, r.Sealed, &body, reportBodyAD(r.ID))
+	_, body, err := s.bodyOf(ctx, r)
 	return body.Salt, err
 }
 
@@ -93,6 +88,11 @@ func (s *Service) ReadProofs(ctx context.Context, actor casefile.Actor) (audit.P
 	}
 	// The registration is the first event, whether or not it was archived.
 	errs := []error{prove(casefile.ReportMoves, r.ID, casefile.Event{Seq: 1, At: r.At, Command: "register", To: casefile.ReportReceived})}
+	for _, e := range r.Timeline {
+		if e.Seq > 1 {
+			errs = append(errs, prove(casefile.ReportMoves, r.ID, e))
+		}
+	}
 	for _, o := range view.Openings {
 		for _, e := range o.Timeline {
 			errs = append(errs, prove(casefile.OpeningMoves, o.ID, e))

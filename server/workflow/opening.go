@@ -60,6 +60,9 @@ func (s *Service) AskOpening(ctx context.Context, call Call, in OpeningRequest) 
 func (s *Service) openingOf(ctx context.Context, actor casefile.Actor, in OpeningRequest) (*casefile.Report, bool, error) {
 	if in.Purpose != casefile.RewardPayment {
 		r, err := load(ctx, actor, s.Reports, in.Report, in.Purpose.Ask())
+		if err == nil && in.Purpose.OfArchive() && !r.Archived() {
+			err = fault.New(fault.Conflict, "opening.not_archived", "what was said in this report was not sealed away: the desk reads it").At("/report")
+		}
 		return r, false, err
 	}
 	a, err := load(ctx, actor, s.Awards, in.Award, in.Purpose.Ask())
@@ -135,7 +138,11 @@ func (s *Service) PeelOpening(ctx context.Context, call Call, id string, layer v
 			if err != nil {
 				return nil, err
 			}
-			if err := vault.VerifyPeel(verify, layer, r.InnerHash, requestOf(o), e.At); err != nil {
+			_, inner, err := s.sealedFor(ctx, o, r)
+			if err != nil {
+				return nil, err
+			}
+			if err := vault.VerifyPeel(verify, layer, inner, requestOf(o), e.At); err != nil {
 				return nil, err
 			}
 			o.RingB, o.Wrapped, o.InnerDigest, o.WrappedDigest = call.Actor.Person, layer.Wrapped, layer.InnerDigest, layer.WrappedDigest
@@ -202,18 +209,31 @@ func (s *Service) ReadOpening(ctx context.Context, actor casefile.Actor, id stri
 	if err != nil {
 		return OpeningView{}, err
 	}
+	file, inner, err := s.sealedFor(ctx, o, r)
+	if err != nil {
+		return OpeningView{}, err
+	}
 	switch {
 	case o.State == casefile.OpeningKeyed && actor.May(casefile.OpeningPeel, o.Subject()):
-		envelope, err := s.Envelopes.Get(ctx, o.Tenant, r.Envelope)
-		if err != nil {
-			return OpeningView{}, err
-		}
-		view.Envelope, view.Inner = envelope.Identity, r.InnerHash
+		view.Envelope, view.Inner = file, inner
 	case o.State == casefile.OpeningPeeled && actor.Person == o.RingA:
 		layer := layerOf(o)
-		view.Layer, view.Inner, view.Binding, view.PeeledBy = &layer, r.InnerHash, r.Binding, o.PeelKey
+		view.Layer, view.Inner, view.Binding, view.PeeledBy = &layer, inner, r.Binding, o.PeelKey
 	}
 	return view, nil
+}
+
+// sealedFor returns what a request is to open, and the digest of its inner file:
+// who reported, or the keys of what was said.
+func (s *Service) sealedFor(ctx context.Context, o *casefile.Opening, r *casefile.Report) ([]byte, string, error) {
+	if r.State == casefile.ReportErased {
+		return nil, "", errErased()
+	}
+	if o.Purpose.OfArchive() {
+		return r.Archive.Keys, r.Archive.Inner, nil
+	}
+	envelope, err := s.Envelopes.Get(ctx, o.Tenant, r.Envelope)
+	return envelope.Identity, r.InnerHash, err
 }
 
 // ListOpenings lists requests, oldest first: for the rings those of the tenant,

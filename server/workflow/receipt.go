@@ -55,12 +55,12 @@ func (s *Service) ReadReceipt(ctx context.Context, actor casefile.Actor) (Receip
 		}
 	}
 	view := ReceiptView{Report: r, TriesLeft: s.triesLeft(r.Behind.Claim)}
-	if r.Refusal.Reason != "" {
+	if r.Refusal.Reason != "" && r.State != casefile.ReportErased {
 		key, err := s.reportKey(ctx, r)
 		if err != nil {
 			return ReceiptView{}, err
 		}
-		if err := openJSON(key, r.Refusal.Sealed, &view.Refusal, vault.AD("report", r.ID, "refusal")); err != nil {
+		if err := openJSON(key, r.Refusal.Sealed, &view.Refusal, refusalAD(r.ID)); err != nil {
 			return ReceiptView{}, err
 		}
 	}

@@ -104,6 +104,9 @@ func objectionAD(report string) []byte { return vault.AD("report", report, "obje
 
 // readAnswers opens for the desk what the reporter said to an answer.
 func readAnswers(key *vault.DataKey, r *DeskReport) error {
+	if r.Archived() {
+		return nil
+	}
 	if r.Behind.Objection.On != "" {
 		if err := openJSON(key, r.Behind.Objection.Sealed, &r.Objection, objectionAD(r.ID)); err != nil {
 			return err

@@ -215,12 +215,8 @@ func (s *Service) claimHash(ctx context.Context, r *casefile.Report, a *casefile
 	if err != nil {
 		return "", err
 	}
-	key, err := s.reportKey(ctx, r)
+	key, body, err := s.bodyOf(ctx, r)
 	if err != nil {
-		return "", err
-	}
-	var body casefile.ReportBody
-	if err := openJSON(key, r.Sealed, &body, reportBodyAD(r.ID)); err != nil {
 		return "", err
 	}
 	var hash string

@@ -157,6 +157,8 @@ func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error
 		return s.Pending.Archive(ctx, w.Kind, w.Head.ID, *e.Event)
 	case e.Leaf != nil:
 		return s.Audit.Store.Add(ctx, []audit.Leaf{{ID: leafID(w.Head.ID, e.Seq), Data: e.Leaf, Index: audit.Unplaced}})
+	case e.Erasure != nil:
+		return s.destroy(ctx, w.Head.Tenant, w.Head.ID, *e.Erasure)
 	case e.Budget != nil:
 		return s.budget(ctx, w, e)
 	case e.Follow != nil:

@@ -20,6 +20,7 @@ import (
 	"gridwatch/media/redact"
 	"gridwatch/media/scrub"
 	"gridwatch/media/upload"
+	"gridwatch/schemas/catalog/retention"
 	"gridwatch/server/audit"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
@@ -69,6 +70,9 @@ type Deps struct {
 	Uploads   upload.Store
 
 	WrappedKeys WrappedKeys
+	Erasures    Erasures
+	Leases      Leases
+	Terms       retention.Terms
 
 	Chains    Chains
 	Prints    Prints

@@ -66,6 +66,8 @@ type Envelopes interface {
 	// Get returns fault.Absent if there is none.
 	Get(ctx context.Context, tenant, id string) (Envelope, error)
 	Delete(ctx context.Context, tenant, id string) error
+	// DropKey destroys the wrapped data key and keeps who reported.
+	DropKey(ctx context.Context, tenant, id string) error
 	// Before lists envelopes written before a time, for the sweep.
 	Before(ctx context.Context, at time.Time, after string, limit int) ([]Envelope, error)
 }
@@ -78,6 +80,8 @@ type Reports interface {
 	// ByDigests lists reports of a tenant with an item of any of the keyed
 	// digests, oldest first.
 	ByDigests(ctx context.Context, tenant string, digests []string, limit int) ([]casefile.Report, error)
+	// Due lists reports of all tenants in order of their ids.
+	Due(ctx context.Context, q DueReports) ([]casefile.Report, error)
 	// ByExchanged finds a report by the hashes of a code that was exchanged.
 	ByExchanged(ctx context.Context, hashes []string) (*casefile.Report, error)
 }
@@ -86,6 +90,7 @@ type Reports interface {
 type Messages interface {
 	// Insert returns the Conflict Fault "record.exists" if the id is taken.
 	Insert(ctx context.Context, m casefile.Message) error
+	DeleteAll(ctx context.Context, tenant, report string) error
 	// List returns the messages of a report after a number, in their order.
 	List(ctx context.Context, tenant, report string, after, limit int) ([]casefile.Message, error)
 }

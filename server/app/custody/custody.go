@@ -54,6 +54,7 @@ with the server:
   key    --opening ID --key FILE --once FILE           ring A: bring a one-time key to a request
   peel   --opening ID --key FILE                       ring B: take the outer layer off for a request
   open   --opening ID --key FILE --once FILE [--root FINGERPRINT]  ring A: open, show who reported, state the outcome
+                                                       (of an archive: show what was said; --out DIR saves the evidence)
   approve --key FILE --purpose call_back|notice --basis TEXT --uses N --days N [--gateway FILE]
                                                        ring B: let ring A use contacts so often, by a gateway or at a terminal
   revoke  --approval ID                                ring B: end an approval
@@ -113,7 +114,7 @@ func commands() map[string]command {
 		"check":           {"key day", "", true, check},
 		"key":             {"opening key once", "", true, bringKey},
 		"peel":            {"opening key", "yes", true, peel},
-		"open":            {"opening key once", "root json", true, open},
+		"open":            {"opening key once", "root json out", true, open},
 		"approve":         {"key purpose basis uses days", "gateway yes", true, approve},
 		"revoke":          {"approval", "yes", true, revoke},
 		"approvals":       {"", "", true, approvals},

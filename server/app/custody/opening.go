@@ -116,7 +116,11 @@ func peel(ctx context.Context, o options, env Env) error {
 		printable(r.ID), printable(r.Purpose), printable(r.LegalBasis), printable(r.Report), r.Expires.Format("2006-01-02 15:04 MST")); err != nil {
 		return err
 	}
-	if err := o.agreed(env, "Let ring A learn who reported?"); err != nil {
+	question := "Let ring A learn who reported?"
+	if in.ofArchive() {
+		question = "Let ring A learn what was said in the report?"
+	}
+	if err := o.agreed(env, "%s", question); err != nil {
 		return err
 	}
 	layer, err := vault.Peel(key, held, in.Envelope, in.InnerDigest, r, env.Now())
@@ -178,12 +182,8 @@ func open(ctx context.Context, o options, env Env) error {
 	if err := s.listed(ctx, in.PeeledBy); err != nil {
 		return err
 	}
-	identity, err := vault.Open(held, once, in.PeeledBy, *in.Layer, vault.Sealed{InnerDigest: in.InnerDigest, Binding: in.Binding}, in.Request, env.Now())
-	result, err := resultOf(identity, err)
+	result, err := s.openFor(ctx, o, env, held, once, in)
 	if err != nil {
-		return err
-	}
-	if err := show(env, o.json, in.Request.Purpose, result, identity); err != nil {
 		return err
 	}
 	outcome, err := vault.SignOutcome(key, result, *in.Layer, in.Request)
@@ -194,6 +194,21 @@ func open(ctx context.Context, o options, env Env) error {
 		return err
 	}
 	return os.Remove(o.once)
+}
+
+// openFor shows what a request is for, and says how it ended.
+func (s session) openFor(
+	ctx context.Context, o options, env Env, held []*vault.RingKey, once *vault.RequestKey, in opening,
+) (vault.Result, error) {
+	if in.ofArchive() {
+		return s.openArchive(ctx, o, env, held, once, in)
+	}
+	identity, err := vault.Open(held, once, in.PeeledBy, *in.Layer, vault.Sealed{InnerDigest: in.InnerDigest, Binding: in.Binding}, in.Request, env.Now())
+	result, err := resultOf(identity, err)
+	if err != nil {
+		return "", err
+	}
+	return result, show(env, o.json, in.Request.Purpose, result, identity)
 }
 
 // listed makes sure, where the fingerprint of the root is given, that ring B's

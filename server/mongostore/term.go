@@ -1,0 +1,85 @@
+package mongostore
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/bson"
+	"go.mongodb.org/mongo-driver/mongo"
+	"go.mongodb.org/mongo-driver/mongo/options"
+
+	"gridwatch/server/casefile"
+	"gridwatch/server/workflow"
+)
+
+const (
+	erasureKind = "erasure"
+	leaseKind   = "lease"
+)
+
+// terms makes what the keeping of terms needs.
+func terms(ctx context.Context, db *mongo.Database) error {
+	for _, c := range []collection{
+		{reportKind, []mongo.IndexModel{index("state", "changed", "_id")}},
+		{erasureKind, []mongo.IndexModel{{Keys: ascending("report"), Options: options.Index().SetUnique(true)}}},
+		{leaseKind, nil},
+	} {
+		if err := c.create(ctx, db); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r reports) Due(ctx context.Context, q workflow.DueReports) ([]casefile.Report, error) {
+	f := bson.M{"state": bson.M{"$in": q.States}, "changed": bson.M{"$lt": q.Before}, "_id": bson.M{"$gt": q.After}}
+	if q.Readable {
+		f["archive.on"] = bson.M{"$in": bson.A{"", nil}}
+	}
+	return find[casefile.Report](ctx, r.c, f, options.Find().SetSort(ascending("_id")).SetLimit(int64(q.Limit)))
+}
+
+// erasures keeps the list of erasures (workflow.Erasures).
+type erasures struct{ c *mongo.Collection }
+
+func (e erasures) Insert(ctx context.Context, entry workflow.Erased) error {
+	_, err := e.c.InsertOne(ctx, entry)
+	return translate("insert erasure", err)
+}
+
+func (e erasures) List(ctx context.Context, after int64, limit int) ([]workflow.Erased, error) {
+	return find[workflow.Erased](ctx, e.c, bson.M{"_id": bson.M{"$gt": after}}, options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)))
+}
+
+func (e erasures) Last(ctx context.Context) (workflow.Erased, error) {
+	found, err := find[workflow.Erased](ctx, e.c, bson.M{}, options.Find().SetSort(bson.M{"_id": -1}).SetLimit(1))
+	if err != nil || len(found) == 0 {
+		return workflow.Erased{}, err
+	}
+	return found[0], nil
+}
+
+func (e erasures) Of(ctx context.Context, report string) (bool, error) {
+	return exists(ctx, e.c, bson.M{"report": report})
+}
+
+// leases keeps leases by name (workflow.Leases).
+type leases struct{ c *mongo.Collection }
+
+// Take is decided by the insert of the first, and then by one update.
+func (l leases) Take(ctx context.Context, name, owner string, until, now time.Time) (bool, error) {
+	_, err := l.c.InsertOne(ctx, bson.M{"_id": name, "owner": owner, "until": until})
+	if err == nil {
+		return true, nil
+	}
+	if !mongo.IsDuplicateKeyError(err) {
+		return false, translate("make a lease", err)
+	}
+	res, err := l.c.UpdateOne(ctx,
+		bson.M{"_id": name, "$or": bson.A{bson.M{"owner": owner}, bson.M{"until": bson.M{"$lte": now}}}},
+		bson.M{"$set": bson.M{"owner": owner, "until": until}})
+	if err != nil {
+		return false, translate("take a lease", err)
+	}
+	return res.MatchedCount == 1, nil
+}
