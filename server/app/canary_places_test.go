@@ -6,19 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	random "math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"gridwatch/media"
 	"gridwatch/media/blobtest"
@@ -84,7 +80,7 @@ func (s *sweep) places(t *testing.T) []canarytest.Place {
 		{Name: "the database's write-ahead log", Shared: true, Read: canarytest.WriteAheadLog(data, s.began)},
 		{Name: "the database's data files", Shared: true, Read: s.written(t, stack, canarytest.DataFiles(data, s.began))},
 		{Name: "the object store", Read: s.stored(t)},
-		{Name: "the object store's disk", Read: canarytest.Folder(s.disk(t, stack), s.began)},
+		{Name: "the object store's disk", Read: s.disk(t, stack)},
 		{Name: "the object store's own files", Shared: true, Read: canarytest.Folder(filepath.Join(stack, "minio", "disk", ".minio.sys"), s.began)},
 		{Name: "the engines' logs", Shared: true, Read: canarytest.Folder(filepath.Join(stack, "log"), s.began)},
 		{Name: "the copies of evidence", Read: s.copies(t)},
@@ -161,14 +157,20 @@ func (s *sweep) stored(t *testing.T) func(func(string, []byte)) error {
 	}
 }
 
-// disk is the folder where the object store keeps what is the world's.
-func (s *sweep) disk(t *testing.T, stack string) string {
+// disk is the folders where the object store keeps what is the world's, that
+// of the bucket whose objects are locked among them.
+func (s *sweep) disk(t *testing.T, stack string) func(func(string, []byte)) error {
 	t.Helper()
-	dir := filepath.Join(stack, "minio", "disk", blobtest.Bucket, s.setting("GRID_S3_PREFIX"))
-	if _, err := os.Stat(dir); err != nil {
+	folder := func(bucket string) string {
+		return filepath.Join(stack, "minio", "disk", bucket, s.setting("GRID_S3_PREFIX"))
+	}
+	if _, err := os.Stat(folder(blobtest.Bucket)); err != nil {
 		t.Fatalf("the object store in use is not that of the local stack in %s, so its disk cannot be searched here: %v", stack, err)
 	}
-	return dir
+	return func(see func(string, []byte)) error {
+		err := canarytest.Folder(folder(blobtest.Bucket), s.began)(see)
+		return errors.Join(err, canarytest.Folder(folder(blobtest.Bucket+"-locked"), s.began)(see)) // none if nothing was locked
+	}
 }
 
 // setting is one of the program's.
@@ -366,38 +368,4 @@ func (s *sweep) crash(t *testing.T, whole, half *marked) {
 	if s.panics = []byte(server.logs.String()); !bytes.Contains(s.panics, []byte("goroutine ")) {
 		t.Errorf("the server ended without its stacks: %s", s.panics)
 	}
-}
-
-// chinese is a random text of eight common characters.
-func chinese() string {
-	var text []byte
-	for range 8 {
-		text = append(text, byte(0xB0+random.IntN(0x27)), byte(0xA1+random.IntN(0x5E))) // GB 2312, level 1
-	}
-	out, _ := simplifiedchinese.GBK.NewDecoder().Bytes(text) // every one of these is a character
-	return string(out)
-}
-
-// degrees draws a coordinate of whole degrees and some, and what gives it away.
-func degrees(kind canarytest.Kind, name string, whole int) (float64, []canarytest.Canary) {
-	digits := fmt.Sprintf("%d.%06d", whole, 100_000+random.IntN(800_000))
-	v, _ := strconv.ParseFloat(digits+"5", 64) // these are digits
-	return v, canarytest.Degrees(kind, name, digits, v)
-}
-
-// ofDemo are what the demo's reporter says and is.
-func ofDemo() []canarytest.Canary {
-	var all []canarytest.Canary
-	for kind, texts := range map[canarytest.Kind][]string{
-		identity: {"demo reporter", "演示举报人"},
-		words:    {"men weld next to them", "车间内气瓶靠近火源", "are kept beside a stove, without", "Welding goes on without", "the workshop by the road in"},
-		capture:  {"DEMO-SERIAL-0001", "DemoPhone"},
-	} {
-		for _, text := range texts {
-			c := canarytest.Text(kind, "of the demo:", text)
-			c.Common = true
-			all = append(all, c)
-		}
-	}
-	return all
 }

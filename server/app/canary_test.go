@@ -9,12 +9,16 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	random "math/rand/v2"
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"gridwatch/media/mediatest"
 	"gridwatch/server/app"
@@ -334,4 +338,38 @@ func (w *world) askAll(t *testing.T, r *casefile.Report) {
 			})
 		}
 	}
+}
+
+// chinese is a random text of eight common characters.
+func chinese() string {
+	var text []byte
+	for range 8 {
+		text = append(text, byte(0xB0+random.IntN(0x27)), byte(0xA1+random.IntN(0x5E))) // GB 2312, level 1
+	}
+	out, _ := simplifiedchinese.GBK.NewDecoder().Bytes(text) // every one of these is a character
+	return string(out)
+}
+
+// degrees draws a coordinate of whole degrees and some, and what gives it away.
+func degrees(kind canarytest.Kind, name string, whole int) (float64, []canarytest.Canary) {
+	digits := fmt.Sprintf("%d.%06d", whole, 100_000+random.IntN(800_000))
+	v, _ := strconv.ParseFloat(digits+"5", 64) // these are digits
+	return v, canarytest.Degrees(kind, name, digits, v)
+}
+
+// ofDemo are what the demo's reporter says and is.
+func ofDemo() []canarytest.Canary {
+	var all []canarytest.Canary
+	for kind, texts := range map[canarytest.Kind][]string{
+		identity: {"demo reporter", "演示举报人"},
+		words:    {"men weld next to them", "车间内气瓶靠近火源", "are kept beside a stove, without", "Welding goes on without", "the workshop by the road in"},
+		capture:  {"DEMO-SERIAL-0001", "DemoPhone"},
+	} {
+		for _, text := range texts {
+			c := canarytest.Text(kind, "of the demo:", text)
+			c.Common = true
+			all = append(all, c)
+		}
+	}
+	return all
 }
