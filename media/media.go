@@ -65,6 +65,8 @@ type Objects interface {
 	// Lock keeps key from being removed or replaced before a time. It is read as
 	// before, and no longer listed. It may be called again.
 	Lock(ctx context.Context, key string, until time.Time) error
+	// Hold keeps a locked key whatever its time, until the hold is lifted.
+	Hold(ctx context.Context, key string, on bool) error
 }
 
 // Sealer is the data key of one item. SealTo appends what it seals to dst;

@@ -113,6 +113,17 @@ func (in *Ingest) Lock(ctx context.Context, ref Ref, until time.Time) error {
 	return nil
 }
 
+// Hold (保全) keeps the parts of a locked item whatever their time, until it is
+// lifted.
+func (in *Ingest) Hold(ctx context.Context, ref Ref, on bool) error {
+	for n := range ref.Parts {
+		if err := in.objects.Hold(ctx, ref.key(n+1), on); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (in *Ingest) remove(ctx context.Context, object string) error {
 	return in.objects.List(ctx, object+"/", func(key string, _ time.Time) error {
 		return in.objects.Delete(ctx, key)

@@ -121,7 +121,7 @@ func TestReleaseIsCutTakenBackAndHandedOn(t *testing.T) {
 }
 
 // saveWithPhoto ends the patrol with a picture taken at the place.
-func (d *docket) saveWithPhoto() {
+func (d *docket) saveWithPhoto() string {
 	d.t.Helper()
 	text, err := json.Marshal(object{"findings": d.findings(casefile.Substantiated), "note": "seen", "position": d.place()})
 	if err != nil {
@@ -141,6 +141,7 @@ func (d *docket) saveWithPhoto() {
 	waitFor(d.t, "the chain of the patrol's picture", func() bool {
 		return slices.Equal(d.acts(task.Result.Evidence[0].ID), []casefile.CustodyAct{casefile.CustodyStore, casefile.CustodyLock})
 	})
+	return task.Result.Evidence[0].ID
 }
 
 // TestExportIsCheckedOffline exports a report's released copies and a task's
@@ -259,5 +260,22 @@ func TestNearCopyIsFlaggedToTheDesk(t *testing.T) {
 	}
 	if got := seen(other, otherItem); len(got) != 0 {
 		t.Errorf("got %+v of another picture", got)
+	}
+}
+
+// TestLegalHold keeps an item whatever its term, and lifts the hold.
+func TestLegalHold(t *testing.T) {
+	t.Parallel()
+	d := newDocket(t, start(t), casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe().assign()
+	item := d.saveWithPhoto()
+	path, why := "/v1/office/tasks/"+d.patrol+"/evidence/"+item, object{"reason": "court_order"}
+	d.refused("leader1", path+"/lift", why, "evidence.hold")
+	d.do("leader1", path+"/hold", why, casefile.TaskDone)
+	d.refused("leader1", path+"/hold", why, "evidence.hold")
+	d.do("leader1", path+"/lift", why, casefile.TaskDone)
+	want := []casefile.CustodyAct{casefile.CustodyStore, casefile.CustodyLock, casefile.CustodyHold, casefile.CustodyLift}
+	waitFor(t, "the chain", func() bool { return slices.Equal(d.acts(item), want) })
+	if len(d.fetch("desk2", path)) == 0 {
+		t.Error("the original is gone")
 	}
 }

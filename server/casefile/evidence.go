@@ -40,6 +40,9 @@ type Evidence struct {
 	OnSite   bool `bson:"on_site"` // the copy may be shown to people there
 	Used     bool `bson:"used"`    // it was handed on: no taking back
 
+	// Held says that a legal hold (保全) keeps the item whatever its term.
+	Held bool `bson:"held"`
+
 	// Key is the original's own data key, wrapped for the item's place. Without
 	// it the original is not readable here: it was sealed to the rings, or erased.
 	Key []byte `bson:"key"`

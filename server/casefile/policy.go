@@ -162,6 +162,7 @@ const (
 	EnvelopeCheck Action = "envelope.check" // ring B
 	LogRead       Action = "log.read"       // checkpoints and tiles
 
+	EvidenceHold   Action = "evidence.hold"   // legal hold, and lifting it
 	EvidenceExport Action = "evidence.export" // an archive for a court, with the days on which items came
 
 	ApprovalGive Action = "approval.give" // ring B gives and revokes
@@ -201,6 +202,7 @@ var policy = map[Action][]rule{
 	CallTake: {{ofAll, []Role{HotlineOperator}}},
 
 	EvidenceExport: {{ofArea, []Role{DeskOfficer}}},
+	EvidenceHold:   {{ofArea, []Role{Leader}}},
 
 	TaskCreate:  {{ofArea, []Role{TownshipOfficer, DeskOfficer}}},
 	TaskOversee: {{ofArea, []Role{TownshipOfficer, DeskOfficer}}},

@@ -28,6 +28,8 @@ var TaskMoves = Table{Noun: "task", Moves: []Move{
 	{everyTask(), "verify_item", nil, ""},
 	{everyTask(), "derive_item", nil, ""},
 	{everyTask(), "reject_item", nil, ""},
+	{everyTask(), "hold_evidence", nil, ""},
+	{everyTask(), "lift_evidence", nil, ""},
 }}
 
 func everyTask() []State { return []State{TaskAssigned, TaskSeen, TaskAcknowledged, TaskDone} }

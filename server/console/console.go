@@ -62,6 +62,9 @@ func Routes(d Deps) []web.Route {
 		download("/v1/office/tasks/:id/export", casefile.EvidenceExport, export(s.ExportTask)),
 		download("/v1/office/tasks/:id/evidence/:item", casefile.TaskOversee, file(s.ResultEvidence)),
 
+		post("/v1/office/tasks/:id/evidence/:item/hold", casefile.EvidenceHold, "office-reason", hold(s.HoldEvidence)),
+		post("/v1/office/tasks/:id/evidence/:item/lift", casefile.EvidenceHold, "office-reason", hold(s.LiftEvidence)),
+
 		get("/v1/office/inspections", casefile.VisitList, list(casefile.VisitMoves, s.ListInspections, newInspectionRow)),
 		post("/v1/office/inspections", casefile.VisitFile, "office-inspection", create(s.FileInspection)),
 		get("/v1/office/inspections/:id", casefile.VisitRead, read(s.ReadInspection, newInspection)),

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -55,6 +56,7 @@ type resultEvidence struct {
 	ID    string                 `json:"id"`
 	Kind  casefile.EvidenceKind  `json:"kind"`
 	State casefile.EvidenceState `json:"state"`
+	Held  bool                   `json:"held"` // legal hold
 
 	Doubts []casefile.Doubt `json:"doubts"`
 }
@@ -74,9 +76,20 @@ func newTask(q *web.Request, seen workflow.OverseenTask) task {
 			At: r.At, Findings: whole(r.Findings), Note: r.Note, Position: newPlace(r.Position), InGrid: r.InGrid, DistanceM: r.DistanceM,
 			WhyOutside: r.WhyOutside,
 			Evidence: each(t.Collected, func(e casefile.Evidence) resultEvidence {
-				return resultEvidence{ID: e.ID, Kind: e.Kind, State: e.State, Doubts: whole(seen.Doubts[e.ID])}
+				return resultEvidence{ID: e.ID, Kind: e.Kind, State: e.State, Held: e.Held, Doubts: whole(seen.Doubts[e.ID])}
 			}),
 		}
 	}
 	return out
+}
+
+// hold handles a legal hold on an item of a task, or its end.
+func hold(do func(ctx context.Context, c workflow.Call, id string, in workflow.Hold) (casefile.Outcome, error)) web.Handler {
+	return func(q *web.Request) (web.Reply, error) {
+		c, in, err := decoded[reason](q)
+		if err != nil {
+			return web.Reply{}, err
+		}
+		return answer(do(q.Context(), c, q.Param("id"), workflow.Hold{Item: q.Param("item"), Reason: in.Reason}))
+	}
 }

@@ -122,7 +122,7 @@ func (p Policy) keepUntil(at time.Time) time.Time {
 }
 
 // carryLink brings an event to its chain, and what comes with it: the lock of
-// the original, and the print of a picture that has a display copy.
+// the original or a hold on it, and the print of a picture that has a display copy.
 func (s *Service) carryLink(ctx context.Context, w Waiting, e casefile.Effect) error {
 	link := *e.Link
 	source := func() string { return fmt.Sprintf("%s:%d:%s:%s", w.Head.ID, e.Seq, link.Act, link.Copy) }
@@ -142,6 +142,9 @@ func (s *Service) carryLink(ctx context.Context, w Waiting, e casefile.Effect) e
 	}
 	if err := s.Media.Lock(ctx, original(item), e.Keep); err != nil {
 		return err
+	}
+	if link.Act != casefile.CustodyStore {
+		return s.Media.Hold(ctx, original(item), link.Act == casefile.CustodyHold)
 	}
 	link.Act, link.Digest, link.Note = casefile.CustodyLock, "", "until "+audit.Day(e.Keep)
 	link.Source = source()
