@@ -101,7 +101,7 @@ func badDesk(t *testing.T, w *world) map[string]badRow {
 		"release a point":        desk(away, "/evidence/"+unknown+"/release", object{"crop": object{"x": 1, "y": 1, "w": -1, "h": marker}}, 400, "body.invalid", "/crop/h body.type"),
 		"hold what is not":       post("leader1", "/v1/office/tasks/"+unknown+"/evidence/"+unknown+"/hold", object{"reason": "court_order"}, 404, "record.not_found", ""),
 		"hold as the desk":       post("desk2", "/v1/office/tasks/"+unknown+"/evidence/"+unknown+"/lift", object{"reason": "court_order"}, 404, "record.not_found", ""),
-		"hold for no code":       post("leader1", "/v1/office/tasks/"+unknown+"/evidence/"+unknown+"/hold", object{"reason": "Not A Code " + marker}, 400, "body.invalid", "/reason body.pattern"),
+		"hold for no code":       post("leader1", "/v1/office/tasks/"+unknown+"/evidence/"+unknown+"/hold", object{"reason": "Not A Code " + marker}, 400, "body.invalid", "/reason body.format"),
 		"withdraw what is not":   desk(away, "/evidence/"+unknown+"/withdraw", nil, 404, "record.not_found", ""),
 		"reply too early":        desk(away, "/reply", object{"conclusion": "x", "facts": "x", "decision": "x", "reward": "x"}, 409, "report.move", ""),
 		"reply in two parts":     desk(away, "/reply", object{"conclusion": marker, "facts": marker}, 400, "body.invalid", "/decision body.required"),
