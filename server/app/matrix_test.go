@@ -204,7 +204,7 @@ func (m *matrix) roles(t *testing.T) {
 		}
 	}
 	for _, r := range m.own.routes() {
-		if r.Download && !m.files[pattern(r)] {
+		if r.Download && !m.files[pattern(r)] && m.samples[pattern(r)].refusal == "" {
 			t.Errorf("%s gave no file, so nobody looked at its headers", pattern(r))
 		}
 	}

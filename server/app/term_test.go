@@ -245,8 +245,13 @@ func (d *docket) archive() (workflow.OpenedReport, []byte) {
 	once := filepath.Join(dir, "once")
 	d.tool("identity1", "key", "--once", once)
 	d.tool("seal1", "peel", "--yes")
+	part := d.openingPath("/archive/" + d.record().Evidence[0].ID + "/1")
+	sealed, err := d.w.as(d.t, "identity1").Do(d.t.Context(), apiclient.Call{Method: http.MethodGet, Path: part}, nil)
+	if err != nil || !strings.HasPrefix(sealed.Header.Get("Content-Disposition"), "attachment") || !strings.Contains(sealed.Header.Get("Content-Security-Policy"), "sandbox") {
+		d.t.Errorf("a sealed part: got %v, %v", sealed.Header, err)
+	}
 	var out bytes.Buffer
-	err := custody.Run(d.t.Context(), []string{
+	err = custody.Run(d.t.Context(), []string{
 		"open", "--server", d.w.base, "--token-file", "-", "--opening", d.opening, "--once", once, "--json", "--out", dir,
 		"--key", demo.KeyFile(d.w.dir, demo.Tenant, "identity1"),
 	}, custody.Env{Stdin: strings.NewReader(d.w.as(d.t, "identity1").Token), Stdout: &out, Stderr: io.Discard, Now: time.Now, Random: rand.Reader})
