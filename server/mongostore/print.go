@@ -46,3 +46,8 @@ func (s prints) List(ctx context.Context, tenant string, after, limit int) ([]wo
 	return find[workflow.Print](ctx, s.c, bson.M{"tenant": tenant, "n": bson.M{"$gt": after}},
 		options.Find().SetSort(ascending("tenant", "n")).SetLimit(int64(limit)))
 }
+
+func (s prints) Forget(ctx context.Context, tenant, record string) error {
+	_, err := s.c.UpdateMany(ctx, bson.M{"tenant": tenant, "record": record}, bson.M{"$set": bson.M{"key": []byte{}, "sealed": []byte{}}})
+	return translate("forget prints", err)
+}

@@ -85,4 +85,14 @@ func prints(t *testing.T, s *mongostore.Store) {
 	page, err := s.Prints.List(ctx, "county", 1, 1)
 	ok(t, err)
 	same(t, "page", page, []workflow.Print{of("county", "b", 2)})
+	ok(t, s.Prints.Forget(ctx, "county", "r"))
+	page, err = s.Prints.List(ctx, "county", 0, 10)
+	ok(t, err)
+	same(t, "prints after they were forgotten", len(page), 3)
+	for _, p := range page {
+		same(t, "key and content of one", len(p.Key)+len(p.Sealed), 0)
+	}
+	page, err = s.Prints.List(ctx, "other", 0, 10)
+	ok(t, err)
+	same(t, "another tenant's", page, []workflow.Print{of("other", "d", 1)})
 }

@@ -68,6 +68,9 @@ func (s *Service) destroyed(ctx context.Context, tenant, report, envelope string
 	if err := s.Messages.DeleteAll(ctx, tenant, report); err != nil {
 		return err
 	}
+	if err := s.Prints.Forget(ctx, tenant, report); err != nil {
+		return err
+	}
 	nobody := func(context.Context, string) (*media.Ref, error) { return nil, nil } //nolint:nilnil // no record owns it
 	_, err := s.Media.Sweep(ctx, tenant+"/"+envelope+"-", s.now().Add(time.Hour), nobody)
 	return err

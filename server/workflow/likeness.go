@@ -33,6 +33,8 @@ type Prints interface {
 	Last(ctx context.Context, tenant string) (int, error)
 	// Has says whether there is a print of an item.
 	Has(ctx context.Context, tenant, item string) (bool, error)
+	// Forget destroys keys and content of a record's prints; their numbers stay.
+	Forget(ctx context.Context, tenant, record string) error
 	// List returns a tenant's prints after a number, in order.
 	List(ctx context.Context, tenant string, after, limit int) ([]Print, error)
 }
@@ -151,6 +153,9 @@ func (s *Service) refresh(ctx context.Context, tenant string) (*album, error) {
 			return nil, err
 		}
 		for _, p := range page {
+			if a.n = p.N; len(p.Key) == 0 {
+				continue // erased with its record
+			}
 			key, err := s.Keyring.OpenDataKey(printPlace(p), p.Key)
 			if err != nil {
 				return nil, err
@@ -163,7 +168,7 @@ func (s *Service) refresh(ctx context.Context, tenant string) (*album, error) {
 			if err != nil {
 				return nil, err
 			}
-			a.n, a.pages = p.N, append(a.pages, leaf{p.Kind, p.Record, p.Item, made})
+			a.pages = append(a.pages, leaf{p.Kind, p.Record, p.Item, made})
 		}
 		if len(page) < printPage {
 			return a, nil
