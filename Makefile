@@ -74,6 +74,11 @@ bench: stack-up tools ## run the benchmarks
 	{ grep -rl --include='*_test.go' '^func Benchmark' . || true; } | xargs -r -n 1 dirname | sort -u | \
 	xargs -r go test -run '^$$' -bench . -benchmem -p 1
 
+.PHONY: bench-media
+bench-media: stack-up ## print memory and speed of uploads against the same bytes put straight into the object store
+	@$(ENGINES)
+	GRID_BENCH_MEDIA=1 go test ./server/app -run TestMediaUnderLoad -count=1 -v -timeout 30m
+
 .PHONY: build
 build: ## build the server into .stack/bin
 	@echo "build the server"

@@ -1,0 +1,151 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gridwatch/media/mediatest"
+	"gridwatch/mobileapi/tus"
+	"gridwatch/mobileapi/wire"
+	"gridwatch/server/app/apiclient"
+	"gridwatch/server/app/demo"
+	"gridwatch/server/casefile"
+)
+
+// mostResident is what the server may hold while 200 files of 20 MB come in at
+// once, in bytes.
+const mostResident = 300 << 20
+
+// TestMediaUnderLoad sends many files at once and prints what the server held
+// in memory, and how fast bytes come in by either path against the same bytes
+// put straight into the object store. It is small; `make bench-media` sets
+// GRID_BENCH_MEDIA, and then it is of the size that the figures are for.
+func TestMediaUnderLoad(t *testing.T) { //nolint:paralleltest // it measures
+	files, size, rounds := 30, 2<<20, 1
+	full := os.Getenv("GRID_BENCH_MEDIA") != ""
+	if full {
+		files, size, rounds = 200, 20_000_000, 5
+	}
+	w, path := apart(t), program(t)
+	server := launch(t, path, w.settings, "serve")
+	w.ready(t)
+
+	began := time.Now()
+	var all sync.WaitGroup
+	for left := files; left > 0; left -= 20 {
+		holder, rights := w.rights(t, min(left, 20), size)
+		for i, right := range rights {
+			all.Go(func() { w.sendWhole(t, holder, right, picturesOf(size, i)) })
+		}
+	}
+	all.Wait()
+	took := time.Since(began)
+	resident := peak(t, server.Process.Pid)
+	t.Logf("%d files of %d bytes at once: %.0f MB/s, the server held at most %.0f MB", files, size,
+		float64(files*size)/1e6/took.Seconds(), float64(resident)/1e6)
+	if full && resident > mostResident {
+		t.Errorf("the server held %d bytes, want at most %d", resident, mostResident)
+	}
+
+	for _, size := range []int{8 << 20, 19 << 20} {
+		content := picturesOf(size, 0)
+		straight := w.timed(rounds, func(i int) {
+			if err := w.objects.Put(t.Context(), fmt.Sprintf("straight/%d", i), content); err != nil {
+				t.Error(err)
+			}
+		})
+		holder, rights := w.rights(t, rounds, size)
+		pieces := w.timed(rounds, func(i int) { w.sendWhole(t, holder, rights[i], content) })
+		form := w.timed(rounds, func(int) {
+			w.ask(t, holder, apiclient.Call{
+				Method: http.MethodPost, Path: "/v1/receipt/evidence", Key: newKey(t),
+				Form: new(apiclient.Form).File("evidence", "x.jpg", "image/jpeg", content),
+			}, nil)
+		})
+		rate := func(d time.Duration) float64 { return float64(rounds*size) / 1e6 / d.Seconds() }
+		t.Logf("%d bytes: straight %.0f MB/s; in pieces %.0f MB/s, ratio %.2f; by form %.0f MB/s, ratio %.2f", size,
+			rate(straight), rate(pieces), straight.Seconds()/pieces.Seconds(), rate(form), straight.Seconds()/form.Seconds())
+	}
+}
+
+func (w *world) timed(rounds int, do func(int)) time.Duration {
+	began := time.Now()
+	for i := range rounds {
+		do(i)
+	}
+	return time.Since(began)
+}
+
+// picturesOf is a picture of a size, each another one.
+func picturesOf(size, n int) []byte {
+	p := mediatest.Picture(mediatest.Options{Width: 16, Height: 16, Seed: uint64(n)}) //nolint:gosec // small
+	return append(p, bytes.Repeat([]byte{byte(n)}, size-len(p))...)
+}
+
+// rights registers a report and announces pictures behind its receipt.
+func (w *world) rights(t *testing.T, n, size int) (apiclient.Client, []wire.AnnouncedItem) {
+	t.Helper()
+	var made wire.Registration
+	w.ask(t, w.anyone(), apiclient.Call{
+		Method: http.MethodPost, Path: "/v1/public/" + demo.Tenant + "/reports", Key: newKey(t),
+		Form: new(apiclient.Form).JSON("report", []byte(anonymousReport)),
+	}, &made)
+	var session wire.ReceiptSession
+	w.ask(t, w.anyone(), apiclient.Call{Method: http.MethodPost, Path: "/v1/receipt/session", Body: wire.OpenReceipt{Code: made.Code}}, &session)
+	c := apiclient.Client{Base: w.base, HTTP: w.http, Token: session.Token}
+	var in wire.Announce
+	for range n {
+		in.Items = append(in.Items, wire.AnnounceItem{Kind: casefile.Photo, Size: int64(size)})
+	}
+	var out wire.Announced
+	w.ask(t, c, apiclient.Call{Method: http.MethodPost, Path: "/v1/receipt/uploads", Key: newKey(t), Body: in}, &out)
+	return c, out.Items
+}
+
+// sendWhole creates an upload with all of its content.
+func (w *world) sendWhole(t *testing.T, c apiclient.Client, item wire.AnnouncedItem, content []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.base+tus.Path, bytes.NewReader(content))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for name, value := range map[string]string{
+		"Tus-Resumable": "1.0.0", "Authorization": "Bearer " + c.Token, "Content-Type": tus.Type, "Upload-Length": strconv.Itoa(len(content)),
+		"Upload-Metadata": "right " + base64.StdEncoding.EncodeToString([]byte(item.Right)),
+	} {
+		req.Header.Set(name, value)
+	}
+	res, err := (&http.Client{Transport: c.HTTP.Transport}).Do(req) // however long it takes
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusCreated {
+		t.Errorf("got %d", res.StatusCode)
+	}
+}
+
+// peak is the most memory a process held so far, in bytes.
+func peak(t *testing.T, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib << 10
+}
