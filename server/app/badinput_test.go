@@ -294,6 +294,7 @@ func TestBadInput(t *testing.T) { //nolint:tparallel // each group compares what
 		"report":   badReports,
 		"evidence": badEvidence,
 		"envelope": badEnvelopes,
+		"upload":   badUploads,
 		"receipt":  badReceipts,
 		"session":  badSessions,
 		"lists":    badLists,
