@@ -45,9 +45,13 @@ var ErrDamaged = errors.New("media: stored evidence is damaged")
 const (
 	DefaultMaxBytes  = 20 << 20   // bytes of one file
 	DefaultMaxPixels = 50_000_000 // width times height of one picture
-	DefaultMemory    = 160 << 20  // bytes of evidence in memory
+	DefaultMemory    = 96 << 20   // bytes of evidence in memory
 	MaxPartSize      = 8 << 20    // bytes in clear of one part; also the default
 )
+
+// putsAtOnce is how many parts are on their way to the store at once: more would
+// only take memory.
+const putsAtOnce = 16
 
 // Objects is where sealed parts lie. Keys are slash-separated ASCII.
 type Objects interface {
@@ -189,6 +193,7 @@ type Ingest struct {
 	random  io.Reader
 	cfg     Config
 	buffers *pool
+	puts    chan struct{} // a place for each part that is being stored
 }
 
 // New returns an Ingest over objects. Random is the source of the ids of attempts.
@@ -196,8 +201,8 @@ func New(objects Objects, random io.Reader, cfg Config) *Ingest {
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, DefaultMaxBytes)
 	cfg.MaxPixels = cmp.Or(cfg.MaxPixels, DefaultMaxPixels)
 	cfg.PartSize = min(cmp.Or(cfg.PartSize, MaxPartSize), MaxPartSize)
-	cfg.Memory = max(cmp.Or(cfg.Memory, DefaultMemory), cfg.PartSize)
-	return &Ingest{objects: objects, random: random, cfg: cfg, buffers: newPool(cfg.Memory)}
+	cfg.Memory = max(cmp.Or(cfg.Memory, DefaultMemory), class(cfg.PartSize))
+	return &Ingest{objects: objects, random: random, cfg: cfg, buffers: newPool(cfg.Memory), puts: make(chan struct{}, putsAtOnce)}
 }
 
 var id = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

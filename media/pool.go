@@ -13,7 +13,7 @@ import (
 const slack = 1 + 64
 
 // minShare is the least part of what is received in pieces, in bytes.
-const minShare = 512 << 10
+const minShare = 256 << 10
 
 // pool lends buffers. Together they have no more bytes than its budget, and so
 // has evidence in clear in memory. It may be used by many goroutines.
@@ -29,7 +29,6 @@ type pool struct {
 }
 
 func newPool(budget int) *pool {
-	budget = class(budget)
 	return &pool{budget: budget, room: semaphore.NewWeighted(int64(budget)), free: map[int][][]byte{}}
 }
 
@@ -61,12 +60,15 @@ func (p *pool) take(size int) []byte {
 	p.lent += size
 	if rest := p.free[size]; len(rest) > 0 {
 		p.kept -= size
+		buf := rest[len(rest)-1]
+		rest[len(rest)-1] = nil
 		p.free[size] = rest[:len(rest)-1]
-		return rest[len(rest)-1]
+		return buf
 	}
 	for other, rest := range p.free { // what is kept in other sizes makes room
 		for p.kept+p.lent > p.budget && len(rest) > 0 {
 			p.kept -= other
+			rest[len(rest)-1] = nil // or the list would hold it
 			rest = rest[:len(rest)-1]
 		}
 		p.free[other] = rest

@@ -62,7 +62,11 @@ func (w *Writer) Put(ctx context.Context, n int, buf []byte, length int, last bo
 	}
 	done := make(chan error, 1)
 	w.lent, w.done = buf, done
-	go func() { done <- w.in.objects.Put(ctx, name, sealed) }()
+	go func() {
+		w.in.puts <- struct{}{}
+		defer func() { <-w.in.puts }()
+		done <- w.in.objects.Put(ctx, name, sealed)
+	}()
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ func main() {
 		<-ctx.Done()
 		stop()
 	}()
+	debug.SetGCPercent(50) // most of the memory is buffers of evidence: twice as much would be for nothing
 	environ := os.Environ()
 	err := errors.Join(config.Unset(), noCore()) // no child and no core dump is to find a secret
 	if err == nil {

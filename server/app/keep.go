@@ -24,7 +24,7 @@ const (
 	pushLife    = 24 * time.Hour // a task is in the pull list anyway
 	hashesAtime = 2              // each takes 64 MiB
 
-	evidenceMemory = 160 << 20 // bytes of evidence that are in memory at once
+	evidenceMemory = 96 << 20 // bytes of evidence that are in memory at once
 )
 
 func (a *App) hasher(k *vault.Keyring) *vault.Hasher {

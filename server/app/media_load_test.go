@@ -86,7 +86,7 @@ func (w *world) timed(rounds int, do func(int)) time.Duration {
 
 // picturesOf is a picture of a size, each another one.
 func picturesOf(size, n int) []byte {
-	p := mediatest.Picture(mediatest.Options{Width: 16, Height: 16, Seed: uint64(n)}) //nolint:gosec // small
+	p := mediatest.Picture(mediatest.Options{Width: 16, Height: 16, Seed: uint64(n)})
 	return append(p, bytes.Repeat([]byte{byte(n)}, size-len(p))...)
 }
 
