@@ -103,7 +103,8 @@ func (p *player) scenes() []scene {
 		{"Reporter", "sees the award behind the receipt and claims it", p.claim},
 		{"Two rings", "open the identity together (开封), each on an own machine", p.open},
 		{"Payer (财务)", "pays the award", p.pay},
-		{"Reporter", "sees the payment, and that and why the identity was opened", p.seePaid},
+		{"Two rings", "have the reporter called back under a standing approval (常设批准)", p.callBack},
+		{"Reporter", "sees the payment, that and why the identity was opened, and the call", p.seePaid},
 		{"Summary:", "award lines, budget entries and the push", p.sum},
 	}
 }

@@ -34,11 +34,11 @@ func (p *player) open(ctx context.Context) error {
 }
 
 func (p *player) rings(ctx context.Context, once string) error {
-	if _, err := p.custody(ctx, "identity1", "key", "--once", once); err != nil {
+	if _, err := p.custody(ctx, "identity1", "key", "--opening", p.opening, "--once", once); err != nil {
 		return err
 	}
 	p.tell("ring A (保密员): brought a one-time key")
-	if _, err := p.custody(ctx, "seal1", "peel", "--yes"); err != nil {
+	if _, err := p.custody(ctx, "seal1", "peel", "--opening", p.opening, "--yes"); err != nil {
 		return err
 	}
 	p.tell("ring B (监督领导): checked the digest, peeled the outer layer, signed")
@@ -46,7 +46,7 @@ func (p *player) rings(ctx context.Context, once string) error {
 	if err != nil {
 		return err
 	}
-	text, err := p.custody(ctx, "identity1", "open", "--once", once, "--root", root, "--json")
+	text, err := p.custody(ctx, "identity1", "open", "--opening", p.opening, "--once", once, "--root", root, "--json")
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (p *player) custody(ctx context.Context, login, command string, flags ...st
 	}
 	var out, warnings bytes.Buffer
 	args := append([]string{
-		command, "--server", p.BaseURL, "--token-file", "-", "--opening", p.opening, "--key", KeyFile(p.Dir, Tenant, login),
+		command, "--server", p.BaseURL, "--token-file", "-", "--key", KeyFile(p.Dir, Tenant, login),
 	}, flags...)
 	err = custody.Run(ctx, args, custody.Env{
 		Stdin: strings.NewReader(c.Token), Stdout: &out, Stderr: &warnings, Now: p.Now, Random: p.Random,

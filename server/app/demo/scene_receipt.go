@@ -35,6 +35,10 @@ type receiptView struct {
 		Day     string `json:"day"`
 		Result  string `json:"result"`
 	} `json:"openings"`
+	ContactUses []struct {
+		Purpose string `json:"purpose"`
+		Day     string `json:"day"`
+	} `json:"contactUses"`
 }
 
 func (p *player) receipt(ctx context.Context) (receiptView, error) {
@@ -84,5 +88,9 @@ func (p *player) seePaid(ctx context.Context) error {
 	o := r.Openings[0]
 	p.tell("award %s, %s yuan: %s", r.Award.Number, r.Award.Fen, r.Award.State)
 	p.tell("identity opened once: for %s, asked on %s, result %s", o.Purpose, o.Day, o.Result)
+	if len(r.ContactUses) != 1 {
+		return fmt.Errorf("the receipt shows the uses of the contact %+v, want one", r.ContactUses)
+	}
+	p.tell("contact used once: for %s, on %s", r.ContactUses[0].Purpose, r.ContactUses[0].Day)
 	return nil
 }
