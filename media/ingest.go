@@ -103,6 +103,7 @@ func (in *Ingest) Inspect(head []byte) (Content, error) {
 	case "image/png":
 		cfg, err = png.DecodeConfig(bytes.NewReader(head))
 	default:
+		c.Facts = probe.Read(head, k.Type) // none of what is not a picture
 		return c, nil
 	}
 	if err != nil || cfg.Width <= 0 || cfg.Height <= 0 {

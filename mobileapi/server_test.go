@@ -22,7 +22,9 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/blobtest"
+	"gridwatch/media/copies"
 	"gridwatch/media/redact"
+	"gridwatch/media/sandbox"
 	"gridwatch/media/scrub"
 	"gridwatch/mobileapi"
 	"gridwatch/mobileapi/wire"
@@ -96,7 +98,8 @@ func start(t *testing.T) *rig {
 		Awards: store.Awards, Openings: store.Openings, Leads: store.Leads, Held: store.Held, Batches: store.Batches, Statistics: store.Statistics, Envelopes: store.Envelopes, Messages: store.Messages, Uploads: store.Uploads, Pending: store.Pending,
 		Contacts:  store.Contacts,
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger,
-		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains, Prints: store.Prints,
+		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains, Prints: store.Prints, CopyJobs: store.CopyJobs,
+		Copies:   must(copies.New(ctx, copies.Config{Scratch: "/dev/shm", Random: rand.Reader, Photos: scrub.New(scrub.Config{}), Ways: sandbox.Only()})),
 		Passkeys: must(workflow.NewPasskeys(origin)), Keyring: keyring, Hasher: hasher, Now: r.clock.now, Random: rand.Reader, Log: log,
 		Audit: storetest.NewLog(t, store.Audit, "test", 0),
 	})
@@ -111,6 +114,7 @@ func start(t *testing.T) *rig {
 			ServiceDays:  30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6, LeadDays: 15, SuppressUnder: 5, FiguresDays: 30, ResultsMin: 10, ResultsShare: 50,
 			UploadHours: 168, PhotoMiB: 32, VideoMiB: 4096, AudioMiB: 32, DocumentMiB: 32,
 			ApprovalUses: 50, ApprovalDays: 90, ContactHours: 24,
+			MediaMinutes: 60, MediaMegapixels: 50, MediaStreams: 16, MediaPages: 100, CopyMinutes: 30,
 		},
 	}))
 	ring := orb.Ring{{126.5, 44.8}, {126.6, 44.8}, {126.6, 44.9}, {126.5, 44.9}, {126.5, 44.8}}

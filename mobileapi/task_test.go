@@ -51,6 +51,10 @@ func (r *rig) checkOf() string {
 	must(s.WriteBrief(ctx, r.desk(), id, workflow.Brief{
 		Text: "look at the gas store", Items: []casefile.Item{{Ref: made.Allegations[0].ID, Text: "gas bottles"}},
 	}))
+	for must(s.RelayOnce(ctx)) > 0 {
+	}
+	for must(s.CopyOnce(ctx, workflow.PhotoLane)) {
+	}
 	must(s.ReleaseEvidence(ctx, r.desk(), id, made.Evidence[0].ID, workflow.Release{}))
 	out := must(s.AssignCheck(ctx, r.desk(), id, workflow.Assignment{Persons: []string{"inspector"}}))
 	must(s.RelayOnce(ctx))

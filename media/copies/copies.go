@@ -113,6 +113,7 @@ var (
 // Errors that say nothing of the file: another try may go well.
 var (
 	ErrNoIsolation = errors.New("copies: there is no isolation, so films, sounds, documents and HEIC wait")
+	ErrNotScanned  = errors.New("copies: the scanner for malware does not answer, so all evidence waits")
 	ErrNoRoom      = errors.New("copies: the scratch folder is full")
 )
 
@@ -129,7 +130,21 @@ type Maker struct {
 	heavy   chan struct{} // one document or HEIC at a time
 }
 
-// Scanner looks for malware. It returns ErrInfected if it found some.
+// scanned has the scanner look at a file, if there is one.
+func (m *Maker) scanned(ctx context.Context, r io.Reader) error {
+	if m.scan == nil {
+		return nil
+	}
+	err := m.scan.Scan(ctx, r)
+	var rejected *RejectedError
+	if err == nil || errors.As(err, &rejected) || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotScanned, err)
+}
+
+// Scanner looks for malware. It returns ErrInfected if it found some, and any
+// other error if it could not look: then no copies are made yet.
 type Scanner interface {
 	Scan(ctx context.Context, r io.Reader) error
 }
@@ -181,6 +196,9 @@ func (m *Maker) Isolation() string {
 	}
 	return m.box.Isolation()
 }
+
+// Why says why there is no isolation, nil if there is.
+func (m *Maker) Why() error { return m.why }
 
 // Make makes the copies of the file in r and gives each to keep, which reads
 // its body. It returns a RejectedError, ErrNoIsolation, ErrNoRoom, or the error

@@ -35,10 +35,8 @@ func (m *Maker) photo(ctx context.Context, r io.Reader, o Options, keep func(con
 	if int64(len(original)) > most {
 		return ErrTooLarge
 	}
-	if m.scan != nil {
-		if err := m.scan.Scan(ctx, bytes.NewReader(original)); err != nil {
-			return err
-		}
+	if err := m.scanned(ctx, bytes.NewReader(original)); err != nil {
+		return err
 	}
 	drawn, err := m.photos.Draw(ctx, original, displaySide, thumbnailSide)
 	if err != nil {

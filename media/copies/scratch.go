@@ -126,10 +126,9 @@ func (j *job) fill(ctx context.Context, r io.Reader) error {
 		err = ErrNoRoom
 	case err == nil && n > most:
 		err = ErrTooLarge
-	case err == nil && j.m.scan != nil:
-		_, err = f.Seek(0, io.SeekStart)
-		if err == nil {
-			err = j.m.scan.Scan(ctx, f)
+	case err == nil:
+		if _, err = f.Seek(0, io.SeekStart); err == nil {
+			err = j.m.scanned(ctx, f)
 		}
 	}
 	return errors.Join(err, f.Close(), sandbox.Own(filepath.Join(j.dir, in)), sandbox.Own(j.dir))

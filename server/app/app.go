@@ -18,6 +18,8 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/blob"
+	"gridwatch/media/clamd"
+	"gridwatch/media/copies"
 	"gridwatch/media/redact"
 	"gridwatch/media/scrub"
 	"gridwatch/mobileapi"
@@ -53,6 +55,7 @@ type App struct {
 	store   *mongostore.Store
 	objects *blob.Store
 	service *workflow.Service
+	photos  *scrub.Cleaner
 	keys    *keyFile
 	audit   *audit.Log
 	relay   *workflow.Relay
@@ -60,6 +63,8 @@ type App struct {
 	worker  *outbox.Worker  // nil when push is off
 	gateway *gateway.Client // nil when there is none
 	carrier *outbox.Worker  // nil with it
+	maker   *copies.Maker   // nil when nothing is served
+	copiers *workflow.Copiers
 	server  *web.Server
 	metrics *prometheus.Registry
 	public  net.Listener
@@ -77,17 +82,27 @@ func Open(ctx context.Context, cfg config.Config, env Env) (*App, error) {
 }
 
 func newApp(cfg config.Config, env Env) *App {
-	return &App{cfg: cfg, env: env, metrics: prometheus.NewRegistry()}
+	return &App{cfg: cfg, env: env, metrics: prometheus.NewRegistry(), photos: scrub.New(scrub.Config{})}
 }
 
 func (a *App) open(ctx context.Context) error {
 	if err := a.engines(ctx); err != nil {
 		return err
 	}
+	var err error
+	a.maker, err = copies.New(ctx, copies.Config{
+		Scratch: a.cfg.MediaScratch, Random: a.env.Random, Photos: a.photos, Scanner: a.scanner(),
+	})
+	if err != nil {
+		return fmt.Errorf("GRID_MEDIA_SCRATCH: %w", err)
+	}
+	if a.maker.Isolation() == "none" {
+		a.env.Log.LogAttrs(ctx, slog.LevelWarn, "no isolation or no ffmpeg: films, sounds, documents and HEIC are kept, and copies of them wait",
+			slog.Any("error", a.maker.Why()))
+	}
 	if err := a.assemble(ctx); err != nil {
 		return err
 	}
-	var err error
 	listening := web.Listening{Addr: a.cfg.Listen, Cert: a.cfg.TLSCert, Key: a.cfg.TLSKey, Proxies: a.cfg.TrustedProxies}
 	if a.public, err = listening.Listen(ctx); err != nil {
 		return inUse(a.cfg.Listen, "GRID_LISTEN", err)
@@ -146,8 +161,9 @@ func (a *App) assemble(ctx context.Context) error {
 		Approvals: a.store.Approvals, Contacts: a.store.Contacts, Envelopes: a.store.Envelopes,
 		Messages: a.store.Messages, Uploads: a.store.Uploads, WrappedKeys: a.store.WrappedKeys, Erasures: a.store.Erasures, Leases: a.store.Leases, Terms: terms, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger, Statistics: a.store.Statistics,
-		Media: media.New(a.objects, a.env.Random, media.Config{Memory: evidenceMemory}), Cleaner: scrub.New(scrub.Config{}),
+		Media: media.New(a.objects, a.env.Random, media.Config{Memory: evidenceMemory}), Cleaner: a.photos,
 		Chains: a.store.Chains, Prints: a.store.Prints, Painter: redact.New(0),
+		Copies: a.maker, CopyJobs: a.store.CopyJobs,
 		Keyring: keyring, Hasher: a.hasher(keyring), Schemes: rules, Audit: a.audit,
 		Now: a.env.Now, Random: a.env.Random, Log: a.env.Log,
 	}
@@ -168,8 +184,16 @@ func (a *App) assemble(ctx context.Context) error {
 		deps.Gateway = reach{a.gateway}
 	}
 	a.service = workflow.New(deps)
-	a.relay = workflow.NewRelay(a.service)
+	a.relay, a.copiers = workflow.NewRelay(a.service), workflow.NewCopiers(a.service)
 	return a.surfaces(ctx, keyring)
+}
+
+// scanner is ClamAV, if there is one.
+func (a *App) scanner() copies.Scanner {
+	if a.cfg.Clamd == "" {
+		return nil
+	}
+	return clamd.New(a.cfg.Clamd)
 }
 
 // push makes the worker that sends what the relay queues.
@@ -240,6 +264,7 @@ func (a *App) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	a.relay.Start(work)
+	a.copiers.Start(work)
 	a.audit.Start(work)
 	for _, w := range a.workers() {
 		w.Start(work)
@@ -252,6 +277,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	err = a.server.Serve(ctx, a.public, a.cfg.Drain)
 	a.relay.Stop()
+	a.copiers.Stop()
 	a.audit.Stop()
 	for _, w := range a.workers() {
 		w.Stop()

@@ -278,7 +278,7 @@ func (w *world) settled(t *testing.T) []string {
 		was := last
 		last = w.kept(t)
 		return slices.Equal(was, last) && !slices.ContainsFunc(last, func(line string) bool {
-			return strings.Contains(line, "next_effect_at") || strings.HasPrefix(line, "outbox ")
+			return strings.Contains(line, "next_effect_at") || strings.HasPrefix(line, "outbox ") || strings.HasPrefix(line, "copy_job ")
 		})
 	})
 	return last

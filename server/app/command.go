@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"gridwatch/media/copies"
 	"gridwatch/server/app/custody"
 	"gridwatch/server/config"
 	"gridwatch/server/vault"
@@ -66,6 +67,7 @@ func commands() []command {
 		{"log accept", "FILE", "keep the countersignature of the level above", acceptLog},
 		{"evidence verify", "--key KEY [--key KEY] FILE.zip", "check an archive of evidence, offline: digests, chains, proofs", verifyEvidence},
 		{"gateway keys", "", "print the public keys by which a contact gateway knows this server", gatewayKeys},
+		{copies.HEICCommand, "", "what the server runs in a sandbox to read a HEIC picture", drawHEIC},
 		{"healthcheck", "", "exit 0 if the server on this machine is ready", healthcheck},
 		{"demo load", "", "write demo areas, grids and people", loadDemo},
 		{"demo code", "DIR LOGIN", "print what a demo login's authenticator shows", demoCode},
@@ -169,6 +171,8 @@ func sweep(ctx context.Context, c call) error {
 		return err
 	})
 }
+
+func drawHEIC(context.Context, call) error { return copies.DrawHEIC() }
 
 func runCustody(ctx context.Context, c call) error {
 	return custody.Run(ctx, c.args, custody.Env{Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Now: c.Now, Random: c.Random})

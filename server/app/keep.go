@@ -59,6 +59,7 @@ func (a *App) checks() []web.Check {
 			return err
 		}},
 		{Name: "objects", Run: a.objects.Ready},
+		{Name: "isolation", Run: func(context.Context) error { return nil }, Says: a.maker.Isolation},
 		{Name: "clock", Run: func(context.Context) error { return a.service.Intake() }},
 	}
 }

@@ -79,6 +79,7 @@ const (
 	PosterCopy    CopyKind = "poster" // picture that stands for a video
 	AudioCopy     CopyKind = "audio"
 	ReleasedCopy  CopyKind = "released" // picture as the desk lets others see it
+	PagesCopy     CopyKind = "pages"    // pictures of a document's pages
 )
 
 // OriginalCopy names the original in a chain of custody.
@@ -120,10 +121,15 @@ func (e *Evidence) Copy(kind CopyKind) (Copy, bool) {
 func (e *Evidence) Shown() CopyKind {
 	switch e.Kind {
 	case Video:
+		if _, heard := e.Copy(AudioCopy); heard { // a film's file with sound alone
+			return AudioCopy
+		}
 		return VideoCopy
 	case Audio:
 		return AudioCopy
-	case Photo, Document:
+	case Document:
+		return PagesCopy
+	case Photo:
 	}
 	return ReleasedCopy
 }

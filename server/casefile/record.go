@@ -83,6 +83,7 @@ type Effect struct {
 	Contact  *ContactUse `bson:"contact"`  // a use of a contact to be kept
 	HandOver bool        `bson:"handover"` // this use's sealed contact goes to the gateway
 	Erasure  *Erasure    `bson:"erasure"`  // what lies outside the record is to be destroyed
+	Copies   *Copies     `bson:"copies"`   // clean copies to be made
 }
 
 // Push is a notice to a person's devices: a kind and an opaque reference.
@@ -97,6 +98,23 @@ type Follow struct {
 	Record  string  `bson:"record"`
 	Command Command `bson:"command"`
 	Ref     string  `bson:"ref"`
+}
+
+// Copies asks for the clean copies of an item of the record.
+type Copies struct {
+	Item string       `bson:"item"`
+	Kind EvidenceKind `bson:"kind"`
+}
+
+// CopiesOf are the effects that have copies made of items that arrived whole.
+func CopiesOf(items []Evidence) []Effect {
+	var all []Effect
+	for _, e := range items {
+		if e.State == EvidenceVerified {
+			all = append(all, Effect{Copies: &Copies{Item: e.ID, Kind: e.Kind}})
+		}
+	}
+	return all
 }
 
 // BudgetEffect asks for an entry of the budget chain.

@@ -26,6 +26,7 @@ var TaskMoves = Table{Noun: "task", Moves: []Move{
 	{everyTask(), "announce_evidence", nil, ""},
 	{everyTask(), "receive_item", nil, ""},
 	{everyTask(), "verify_item", nil, ""},
+	// What became of the clean copies of an item.
 	{everyTask(), "derive_item", nil, ""},
 	{everyTask(), "reject_item", nil, ""},
 	{everyTask(), "hold_evidence", nil, ""},

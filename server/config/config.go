@@ -32,6 +32,9 @@ type Config struct {
 	S3Lock      string `env:"GRID_S3_LOCK" envDefault:"governance" meaning:"object lock of the originals of staff, in the bucket NAME-locked: governance (an operator with that right can lift it) or compliance (nobody can)"`
 	S3Prefix    string `env:"GRID_S3_PREFIX" meaning:"put before the name of every object, so that installations can share a bucket"`
 
+	MediaScratch string `env:"GRID_MEDIA_SCRATCH" envDefault:"/dev/shm" meaning:"folder for evidence in clear while its copies are made: in memory (tmpfs) or on an encrypted disk (dm-crypt)"`
+	Clamd        string `env:"GRID_CLAMD" meaning:"socket of ClamAV's clamd, a path or host:port, that looks at evidence before copies are made; without it nothing does"`
+
 	Keyring string `env:"GRID_KEYRING" meaning:"path of the file with the server's keys"`
 	// A KMS may have sealed that file.
 	KeyringKMS      string `env:"GRID_KEYRING_KMS" meaning:"URI of the key that seals the keyring file, such as hcvault://kms.example.gov.cn:8200/transit/keys/gridwatch; without it the file is in clear"`

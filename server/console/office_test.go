@@ -150,6 +150,12 @@ func (o *office) release(path, first, second string) {
 	o.t.Helper()
 	key := map[string]string{"Idempotency-Key": must(vault.NewID(rand.Reader))}
 	o.refused(o.ask(http.MethodGet, "desk", path+"/evidence/"+first, nil, nil), http.StatusNotFound, "record.not_found")
+	busy := o.ask(http.MethodPost, "desk", path+"/evidence/"+first+"/release", object{}, key)
+	o.refused(busy, http.StatusServiceUnavailable, "evidence.no_copy")
+	for must(o.service.RelayOnce(o.t.Context())) > 0 {
+	}
+	for must(o.service.CopyOnce(o.t.Context(), workflow.PhotoLane)) {
+	}
 	for range 2 {
 		if a := o.ask(http.MethodPost, "desk", path+"/evidence/"+first+"/release", object{}, key); a.status != http.StatusOK {
 			o.t.Fatalf("got %d %s", a.status, a.body)

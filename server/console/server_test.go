@@ -17,7 +17,9 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/blobtest"
+	"gridwatch/media/copies"
 	"gridwatch/media/redact"
+	"gridwatch/media/sandbox"
 	"gridwatch/media/scrub"
 	"gridwatch/schemas/catalog/schemes"
 	"gridwatch/server/casefile"
@@ -62,7 +64,8 @@ func open(t *testing.T) *office {
 		Awards: store.Awards, Openings: store.Openings, Rings: store.Rings, Leads: store.Leads, Held: store.Held, Batches: store.Batches, Statistics: store.Statistics, Envelopes: store.Envelopes, Messages: store.Messages, Uploads: store.Uploads, Pending: store.Pending,
 		Approvals: store.Approvals, Contacts: store.Contacts,
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger, Schemes: must(reward.Load(schemes.Files)),
-		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains, Prints: store.Prints,
+		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains, Prints: store.Prints, CopyJobs: store.CopyJobs,
+		Copies:  must(copies.New(ctx, copies.Config{Scratch: "/dev/shm", Random: rand.Reader, Photos: scrub.New(scrub.Config{}), Ways: sandbox.Only()})),
 		Keyring: keyring, Hasher: hasher, Now: time.Now, Random: rand.Reader, Log: log,
 		Audit: storetest.NewLog(t, store.Audit, "test", 0),
 	})
@@ -75,6 +78,7 @@ func open(t *testing.T) *office {
 			ServiceDays: 30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6, LeadDays: 15, SuppressUnder: 5, FiguresDays: 30, ResultsMin: 10, ResultsShare: 50,
 			UploadHours: 168, PhotoMiB: 32, VideoMiB: 4096, AudioMiB: 32, DocumentMiB: 32,
 			ApprovalUses: 50, ApprovalDays: 90, ContactHours: 24,
+			MediaMinutes: 60, MediaMegapixels: 50, MediaStreams: 16, MediaPages: 100, CopyMinutes: 30,
 		},
 	}))
 	ring := orb.Ring{{126.5, 44.8}, {126.6, 44.8}, {126.6, 44.9}, {126.5, 44.9}, {126.5, 44.8}}

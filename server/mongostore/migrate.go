@@ -36,6 +36,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		contacts,
 		uploadCollection,
 		terms,
+		copying,
 	}
 }
 
@@ -147,6 +148,11 @@ func heldTasks(ctx context.Context, db *mongo.Database) error {
 	return collection{heldKind, []mongo.IndexModel{
 		{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)},
 	}}.create(ctx, db)
+}
+
+// copying makes the collection of jobs for copiers.
+func copying(ctx context.Context, db *mongo.Database) error {
+	return collection{"copy_job", []mongo.IndexModel{index("lane", "next", "_id")}}.create(ctx, db)
 }
 
 // leads makes the collection of leads.

@@ -64,6 +64,7 @@ type Store struct {
 	Uploads     upload.Store
 	Chains      workflow.Chains
 	Prints      workflow.Prints
+	CopyJobs    workflow.CopyJobs
 	Directory   workflow.Directory
 	Accounts    workflow.Accounts
 	SignIns     workflow.SignIns
@@ -130,6 +131,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Uploads:   uploads{db.Collection(uploadKind)},
 		Chains:    chains{db.Collection("chain")},
 		Prints:    prints{db.Collection("print")},
+		CopyJobs:  copyJobs{db.Collection("copy_job")},
 		Directory: d,
 		Accounts:  accounts{db},
 		SignIns:   signIns{db},

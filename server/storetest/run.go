@@ -40,6 +40,7 @@ func Run(t *testing.T, open Opener) {
 		"due":            due,
 		"relayRace":      relayRace,
 		"archive":        archive,
+		"copyJobs":       copyJobs,
 		"people":         people,
 		"logins":         logins,
 		"holders":        holders,

@@ -20,6 +20,7 @@ const checkTime = 3 * time.Second
 type Check struct {
 	Name string
 	Run  func(ctx context.Context) error // given 3 seconds
+	Says func() string                   // what stands there instead of ok; may be nil
 }
 
 // Ops is the operations surface: /healthz, /readyz, /metrics, and on loopback
@@ -52,6 +53,9 @@ func ready(w http.ResponseWriter, r *http.Request, log *slog.Logger, checks []Ch
 	status, states := http.StatusOK, map[string]string{}
 	for i, c := range checks {
 		states[c.Name] = "ok"
+		if c.Says != nil {
+			states[c.Name] = c.Says()
+		}
 		if errs[i] != nil {
 			status, states[c.Name] = http.StatusServiceUnavailable, "failed"
 			log.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.String("check", c.Name), slog.String("error", errs[i].Error()))

@@ -30,8 +30,9 @@ import (
 
 func TestOps(t *testing.T) {
 	t.Parallel()
-	fine := Check{"store", func(context.Context) error { return nil }}
-	ill := Check{"database", func(ctx context.Context) error {
+	fine := Check{Name: "store", Run: func(context.Context) error { return nil }}
+	said := Check{Name: "isolation", Run: fine.Run, Says: func() string { return "bwrap" }}
+	ill := Check{Name: "database", Run: func(ctx context.Context) error {
 		if _, ok := ctx.Deadline(); !ok {
 			return errors.New("no deadline")
 		}
@@ -47,6 +48,7 @@ func TestOps(t *testing.T) {
 	}{
 		"alive":                   {home, []Check{ill}, "/healthz", 204, ""},
 		"ready":                   {home, []Check{fine}, "/readyz", 200, `{"store":"ok"}` + "\n"},
+		"ready, and says":         {home, []Check{said}, "/readyz", 200, `{"isolation":"bwrap"}` + "\n"},
 		"not ready":               {home, []Check{fine, ill}, "/readyz", 503, `{"database":"failed","store":"ok"}` + "\n"},
 		"profile on loopback":     {home, nil, "/debug/pprof/goroutine", 200, ""},
 		"heap on loopback":        {home, nil, "/debug/pprof/heap", 200, ""},

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -227,7 +228,7 @@ func (s *Service) copyOne(ctx context.Context, st *stage, f IncomingFile) error 
 	if _, item.CopyKey, err = s.Keyring.NewDataKey(copyPlace(at), s.Random); err != nil {
 		return err
 	}
-	c, err := s.storeCopy(ctx, at, item.CopyKey, casefile.DisplayCopy, clean.JPEG)
+	c, err := s.storeCopy(ctx, at, item.CopyKey, casefile.DisplayCopy, "image/jpeg", bytes.NewReader(clean.JPEG))
 	if err != nil {
 		return err
 	}
@@ -296,7 +297,7 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 			}
 			e.At, e.Ref = onlyDay(e.At), st.items[0].ID
 			r.Evidence = append(r.Evidence, st.items...)
-			return s.storedLinks(r.Tenant, r.ID, *e, st, time.Time{}), nil
+			return append(s.storedLinks(r.Tenant, r.ID, *e, st, time.Time{}), casefile.CopiesOf(st.items)...), nil
 		})
 	if err = s.settle(ctx, call, r.ID, st, err); err != nil {
 		return AddedEvidence{}, err

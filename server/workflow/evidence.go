@@ -243,28 +243,10 @@ func (s *Service) readCopy(ctx context.Context, at media.Place, item casefile.Ev
 	return Original{ReadCloser: body, Type: c.Type, Size: c.Size, Tag: tagOf(c.Object)}, nil
 }
 
-// derive makes the copy of an item that others may see: drawn anew, without
-// any metadata.
-func (s *Service) derive(ctx context.Context, at media.Place, item *casefile.Evidence) error {
-	at.Item = item.ID
-	original, err := s.readOriginal(ctx, at, *item)
-	if err != nil {
-		return err
-	}
-	clean, err := s.Cleaner.Clean(ctx, original)
-	if err = errors.Join(err, original.Close()); err != nil {
-		return mediaFault(err)
-	}
-	c, err := s.storeCopy(ctx, at, item.CopyKey, casefile.DisplayCopy, clean.JPEG)
-	if err != nil {
-		return err
-	}
-	item.Copies, item.State = append(item.Copies, c), casefile.EvidenceDerived
-	return nil
-}
-
-// storeCopy stores a clean picture for the item at a place, under an id of its own.
-func (s *Service) storeCopy(ctx context.Context, at media.Place, copyKey []byte, kind casefile.CopyKind, jpeg []byte) (casefile.Copy, error) {
+// storeCopy stores a clean copy for the item at a place, under an id of its own.
+func (s *Service) storeCopy(
+	ctx context.Context, at media.Place, copyKey []byte, kind casefile.CopyKind, mediaType string, body io.Reader,
+) (casefile.Copy, error) {
 	key, err := s.Keyring.OpenDataKey(copyPlace(at), copyKey)
 	if err != nil {
 		return casefile.Copy{}, err
@@ -272,12 +254,15 @@ func (s *Service) storeCopy(ctx context.Context, at media.Place, copyKey []byte,
 	if at.Item, err = s.newID(); err != nil {
 		return casefile.Copy{}, err
 	}
-	stored, err := s.Media.Store(ctx, media.Source{Reader: bytes.NewReader(jpeg)}, key, at)
+	stored, err := s.Media.Store(ctx, media.Source{Reader: body, MaxBytes: maxCopy}, key, at)
 	if err != nil {
 		return casefile.Copy{}, err
 	}
-	return casefile.Copy{Kind: kind, Object: stored.Object, Parts: stored.Parts, Size: stored.Size, Type: stored.Kind.Type, SHA256: hex.EncodeToString(stored.SHA256)}, nil
+	return casefile.Copy{Kind: kind, Object: stored.Object, Parts: stored.Parts, Size: stored.Size, Type: mediaType, SHA256: hex.EncodeToString(stored.SHA256)}, nil
 }
+
+// maxCopy bounds a clean copy in bytes; what makes them has limits of its own.
+const maxCopy = 4 << 30
 
 // mediaFault turns an error of what was sent in into a Fault.
 func mediaFault(err error) error {

@@ -21,53 +21,7 @@ func itemOf(u upload.Upload) ItemRef {
 	return ItemRef{Tenant: u.Tenant, Of: u.Of, Record: u.Record, Item: u.Item}
 }
 
-// DeriveItem adds clean copies to an item: verified becomes derived. It happens
-// outside a request; the copies are stored before. A copy takes the place of
-// one of its kind. An item that was rejected meanwhile is a Conflict Fault
-// evidence.not_here, and the copies are the caller's to remove.
-func (s *Service) DeriveItem(ctx context.Context, of ItemRef, copies []casefile.Copy) error {
-	here := false
-	err := s.onItem(ctx, of, "derive_item", func(e *casefile.Evidence) ([]casefile.Effect, bool) {
-		if here = e.Here(); !here {
-			return nil, false
-		}
-		var kept []casefile.Copy
-		for _, c := range e.Copies {
-			fresh := casefile.Evidence{Copies: copies}
-			if _, again := fresh.Copy(c.Kind); !again {
-				kept = append(kept, c)
-			}
-		}
-		e.Copies, e.State = append(kept, copies...), casefile.EvidenceDerived
-		return nil, true
-	})
-	if err == nil && !here {
-		return errNotHere()
-	}
-	return err
-}
-
-// RejectItem refuses an item for a reason: the code of a fault. Its objects
-// then belong to nobody, and the sweep takes them.
-func (s *Service) RejectItem(ctx context.Context, of ItemRef, reason string) error {
-	return s.onItem(ctx, of, "reject_item", func(e *casefile.Evidence) ([]casefile.Effect, bool) { return nil, reject(e, reason) })
-}
-
-// ReadItem returns an item as it stands and its content as it was sent, for who
-// makes copies of it. Who may is the caller's to decide.
-func (s *Service) ReadItem(ctx context.Context, of ItemRef) (casefile.Evidence, Original, error) {
-	items, at, err := s.itemsAt(ctx, of)
-	if err != nil {
-		return casefile.Evidence{}, Original{}, err
-	}
-	e, ok := casefile.FindEvidence(items, of.Item)
-	if !ok {
-		return casefile.Evidence{}, Original{}, fault.Absent()
-	}
-	file, err := s.readOriginal(ctx, at, *e)
-	return *e, file, err
-}
-
+// itemsAt returns the manifest that an item is in, and where its objects lie.
 func (s *Service) itemsAt(ctx context.Context, of ItemRef) ([]casefile.Evidence, media.Place, error) {
 	if of.Of == toTask {
 		t, err := s.Tasks.Get(ctx, of.Tenant, of.Record)

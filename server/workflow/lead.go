@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"gridwatch/media"
 	"gridwatch/server/casefile"
@@ -118,12 +117,8 @@ func (s *Service) copyForLead(ctx context.Context, r *casefile.Report, item case
 		if err != nil {
 			return err
 		}
-		picture, err := io.ReadAll(shown)
+		stored, err := s.storeCopy(ctx, at, l.Copy.CopyKey, casefile.DisplayCopy, c.Type, shown)
 		if err = errors.Join(err, shown.Close()); err != nil {
-			return err
-		}
-		stored, err := s.storeCopy(ctx, at, l.Copy.CopyKey, casefile.DisplayCopy, picture)
-		if err != nil {
 			return err
 		}
 		l.Copy.Copies = append(l.Copy.Copies, stored)

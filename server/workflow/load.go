@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"gridwatch/media/copies"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/grid"
@@ -110,6 +111,8 @@ func (p Policy) check() error {
 		"maxManifest": p.MaxManifest, "maxMessages": p.MaxMessages, "leadDays": p.LeadDays,
 		"uploadHours": p.UploadHours, "photoMiB": p.PhotoMiB, "videoMiB": p.VideoMiB, "audioMiB": p.AudioMiB, "documentMiB": p.DocumentMiB,
 		"suppressUnder": p.SuppressUnder, "figuresDays": p.FiguresDays, "resultsMin": p.ResultsMin, "resultsShare": p.ResultsShare,
+		"mediaMinutes": p.MediaMinutes, "mediaMegapixels": p.MediaMegapixels, "mediaStreams": p.MediaStreams,
+		"mediaPages": p.MediaPages, "copyMinutes": p.CopyMinutes,
 	} {
 		if n < 1 {
 			return fault.New(fault.Invalid, "policy.number", "every number of a policy is at least 1").At("/policy/" + name)
@@ -120,6 +123,9 @@ func (p Policy) check() error {
 	}
 	if p.CoverHours > 0 && (p.CoverFrom < 0 || p.CoverTo > 24 || p.CoverFrom >= p.CoverTo) {
 		return fault.New(fault.Invalid, "policy.cover_day", "tasks are handed out from one hour of the day to a later one, 0 to 24").At("/policy/coverFrom")
+	}
+	if !slices.Contains([]copies.Voice{"", copies.Mute, copies.Disguise, copies.Keep}, p.ReporterVoice) {
+		return fault.New(fault.Invalid, "policy.voice", "a reporter's voice is mute, disguise or keep").At("/policy/reporterVoice")
 	}
 	for _, role := range p.SecondFactor {
 		if !slices.Contains(casefile.StaffRoles(), role) {

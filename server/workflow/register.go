@@ -250,8 +250,8 @@ func (s *Service) newReport(
 	e := casefile.Event{At: now, Command: "register", To: casefile.ReportReceived, By: string(casefile.ReceiptHolder)}
 	kind, _ := casefile.ReportMoves.LeafKind(e.Command, e.To)
 	leaf := leafOf(r, salt, kind, id, r.Seq+1, now).Data()
-	effects := append(s.storedLinks(r.Tenant, id, e, stage, time.Time{}), casefile.Effect{Leaf: leaf})
-	return r, r.Record(casefile.ReportMoves, e, effects...)
+	effects := append(s.storedLinks(r.Tenant, id, e, stage, time.Time{}), casefile.CopiesOf(stage.items)...)
+	return r, r.Record(casefile.ReportMoves, e, append(effects, casefile.Effect{Leaf: leaf})...)
 }
 
 // places puts the two places where they belong: the target in the record, the

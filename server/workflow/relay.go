@@ -161,6 +161,8 @@ func (s *Service) carry(ctx context.Context, w Waiting, e casefile.Effect) error
 		return s.destroy(ctx, w.Head.Tenant, w.Head.ID, *e.Erasure)
 	case e.Budget != nil:
 		return s.budget(ctx, w, e)
+	case e.Copies != nil:
+		return s.queueCopies(ctx, w, *e.Copies)
 	case e.Follow != nil:
 		return s.follow(ctx, w.Head.Tenant, *e.Follow, followKey(w.Head.ID, e.Seq))
 	}

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -119,11 +120,8 @@ func (s *Service) releaseCopy(ctx context.Context, r *casefile.Report, item *cas
 	var effects []casefile.Effect
 	at := placeOfReport(r)
 	at.Item = item.ID
-	if _, made := item.Copy(casefile.DisplayCopy); !made && item.Kind == casefile.Photo {
-		if err := s.derive(ctx, at, item); err != nil {
-			return nil, err
-		}
-		effects = append(effects, s.copyLink(r, *item, e, casefile.CustodyDerive, casefile.DisplayCopy))
+	if item.State == casefile.EvidenceVerified {
+		return nil, fault.New(fault.Busy, "evidence.no_copy", "the clean copy of the item is still being made; try again")
 	}
 	if item.Kind == casefile.Photo {
 		display, err := s.readCopy(ctx, at, *item, casefile.DisplayCopy)
@@ -135,14 +133,14 @@ func (s *Service) releaseCopy(ctx context.Context, r *casefile.Report, item *cas
 			return nil, mediaFault(err)
 		}
 		effects = append(effects, s.dropCopy(r, item, e, casefile.ReleasedCopy)...)
-		c, err := s.storeCopy(ctx, at, item.CopyKey, casefile.ReleasedCopy, picture.JPEG)
+		c, err := s.storeCopy(ctx, at, item.CopyKey, casefile.ReleasedCopy, "image/jpeg", bytes.NewReader(picture.JPEG))
 		if err != nil {
 			return nil, err
 		}
 		item.Copies = append(item.Copies, c)
 	}
 	if _, made := item.Copy(item.Shown()); !made {
-		return nil, fault.New(fault.Conflict, "evidence.no_copy", "there is no clean copy of the item yet; try again later")
+		return nil, fault.New(fault.Conflict, "evidence.nothing_to_show", "there is nothing of the item that others may see or hear")
 	}
 	return append(effects, s.copyLink(r, *item, e, casefile.CustodyRelease, item.Shown())), nil
 }

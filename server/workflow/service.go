@@ -17,6 +17,7 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"gridwatch/media"
+	"gridwatch/media/copies"
 	"gridwatch/media/redact"
 	"gridwatch/media/scrub"
 	"gridwatch/media/upload"
@@ -68,6 +69,7 @@ type Deps struct {
 	Envelopes Envelopes
 	Messages  Messages
 	Uploads   upload.Store
+	CopyJobs  CopyJobs
 
 	WrappedKeys WrappedKeys
 	Erasures    Erasures
@@ -93,6 +95,7 @@ type Deps struct {
 
 	Media    *media.Ingest
 	Cleaner  *scrub.Cleaner
+	Copies   *copies.Maker
 	Painter  *redact.Painter
 	Keyring  *vault.Keyring
 	Hasher   *vault.Hasher
@@ -108,8 +111,9 @@ type Deps struct {
 // processes on one store.
 type Service struct {
 	Deps
-	kick   chan struct{} // to the relay
-	closed atomic.Bool   // intake, while the clock is wrong
+	kick   chan struct{}          // to the relay
+	copy   map[Lane]chan struct{} // to the copiers
+	closed atomic.Bool            // intake, while the clock is wrong
 	mu     sync.Mutex
 	grids  map[string]gridSet
 	albums map[string]*album // by tenant
@@ -122,7 +126,7 @@ type gridSet struct {
 
 // New returns a Service.
 func New(d Deps) *Service {
-	return &Service{Deps: d, kick: make(chan struct{}, 1), grids: map[string]gridSet{}, albums: map[string]*album{}}
+	return &Service{Deps: d, kick: make(chan struct{}, 1), copy: copyKicks(), grids: map[string]gridSet{}, albums: map[string]*album{}}
 }
 
 // Call is who asks, and how often asked it is the same thing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gridwatch/media/copies"
 	"gridwatch/server/casefile"
 	"gridwatch/server/grid"
 	"gridwatch/server/vault"
@@ -112,6 +113,40 @@ type Chains interface {
 	Logged(ctx context.Context, id string) error
 }
 
+// Lane is where jobs of one sort wait: a long film holds no photo up.
+type Lane string
+
+// The lanes.
+const (
+	PhotoLane Lane = "photo"
+	FilmLane  Lane = "film" // films, sounds and documents
+)
+
+// CopyJob asks for the clean copies of one item of a record.
+type CopyJob struct {
+	ID     string    `bson:"_id"` // record:item; a job enters once
+	Tenant string    `bson:"tenant"`
+	Kind   string    `bson:"kind"` // of record, as Waiting.Kind
+	Record string    `bson:"record"`
+	Item   string    `bson:"item"`
+	Lane   Lane      `bson:"lane"`
+	Next   time.Time `bson:"next"`  // free from then on; a lease while it is worked on
+	Tries  int       `bson:"tries"` // that failed
+}
+
+// CopyJobs keeps jobs until they are done.
+type CopyJobs interface {
+	// Add keeps a job. One that is there stays as it is.
+	Add(ctx context.Context, j CopyJob) error
+	// Due lists jobs of a lane that are free, the longest waiting first.
+	Due(ctx context.Context, lane Lane, now time.Time, limit int) ([]CopyJob, error)
+	// Turn moves a job to another time and count of tries if its time is still
+	// the one given, and says whether it was. Of many callers one turns it.
+	Turn(ctx context.Context, j CopyJob, next time.Time, tries int) (bool, error)
+	// Done removes a job. One that is gone is no error.
+	Done(ctx context.Context, id string) error
+}
+
 // Waiting is a record whose effects wait to be carried out.
 type Waiting struct {
 	Kind string
@@ -193,11 +228,17 @@ type Policy struct {
 	// PlainViews says that pictures are shown without the viewer's stamp (水印).
 	PlainViews bool `bson:"plain_views" json:"plainViews"`
 
-	UploadHours int `bson:"upload_hours" json:"uploadHours"` // an upload may take from its announcement
-	PhotoMiB    int `bson:"photo_mib" json:"photoMiB"`       // of one picture sent in pieces, MiB
-	VideoMiB    int `bson:"video_mib" json:"videoMiB"`
-	AudioMiB    int `bson:"audio_mib" json:"audioMiB"`
-	DocumentMiB int `bson:"document_mib" json:"documentMiB"`
+	UploadHours     int          `bson:"upload_hours" json:"uploadHours"` // an upload may take from its announcement
+	PhotoMiB        int          `bson:"photo_mib" json:"photoMiB"`       // of one picture sent in pieces, MiB
+	VideoMiB        int          `bson:"video_mib" json:"videoMiB"`
+	AudioMiB        int          `bson:"audio_mib" json:"audioMiB"`
+	DocumentMiB     int          `bson:"document_mib" json:"documentMiB"`
+	ReporterVoice   copies.Voice `bson:"reporter_voice" json:"reporterVoice"`     // in copies: mute, disguise or keep; empty is mute
+	MediaMinutes    int          `bson:"media_minutes" json:"mediaMinutes"`       // of one film or sound
+	MediaMegapixels int          `bson:"media_megapixels" json:"mediaMegapixels"` // of one picture or frame
+	MediaStreams    int          `bson:"media_streams" json:"mediaStreams"`       // of one film
+	MediaPages      int          `bson:"media_pages" json:"mediaPages"`           // of one document
+	CopyMinutes     int          `bson:"copy_minutes" json:"copyMinutes"`         // that making the copies of one file may take
 
 	// SecondFactor are the roles that sign in with a second factor.
 	SecondFactor []casefile.Role `bson:"second_factor" json:"secondFactor"`

@@ -207,7 +207,7 @@ func (s *Service) SaveResult(ctx context.Context, call Call, id string, in TaskR
 			t.Collected = append(t.Collected, st.items...)
 			e.Command = "save_result"
 			used = true
-			return s.storedLinks(t.Tenant, t.ID, *e, st, tenant.Policy.keepUntil(e.At)), nil
+			return append(s.storedLinks(t.Tenant, t.ID, *e, st, tenant.Policy.keepUntil(e.At)), casefile.CopiesOf(st.items)...), nil
 		})
 	// After a write was tried only a Fault says that it did not happen.
 	if !used || fault.KindOf(err) == fault.Conflict {

@@ -285,7 +285,7 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 			e.Runs = append(e.Runs, casefile.Run(run))
 		}
 		e.Digest, e.Sealed = index, sealed
-		return []casefile.Effect{{Link: &link, Keep: keep}}, true
+		return append(casefile.CopiesOf([]casefile.Evidence{*e}), casefile.Effect{Link: &link, Keep: keep}), true
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"gridwatch/server/web/work"
 )
@@ -102,11 +103,26 @@ type Answer struct {
 	Body   []byte
 }
 
+// How long a clean copy is waited for.
+const (
+	copyTries = 300
+	copyWait  = 200 * time.Millisecond
+)
+
 // Do sends a request and reads the whole answer. An answer of 400 and above is
 // a *ProblemError. Out, if not nil, is filled from a JSON answer. A proof of
-// work that a busy server asks for is given, once.
+// work that a busy server asks for is given, once. A clean copy that is still
+// being made is waited for.
 func (c Client) Do(ctx context.Context, call Call, out any) (Answer, error) {
 	answer, err := c.once(ctx, call, "", out)
+	for tries := 0; CodeOf(err) == "evidence.no_copy" && tries < copyTries; tries++ {
+		select {
+		case <-time.After(copyWait): //nolint:forbidigo // a program that waits for a server
+		case <-ctx.Done():
+			return answer, ctx.Err()
+		}
+		answer, err = c.once(ctx, call, "", out)
+	}
 	var p *ProblemError
 	if !errors.As(err, &p) || p.Challenge == nil {
 		return answer, err
