@@ -12,8 +12,9 @@ import (
 // and room to seal the part where it stands.
 const slack = 1 + 64
 
-// minShare is the least part of what is received in pieces, in bytes.
-const minShare = 256 << 10
+// minShare is the least part of what is received in pieces, in bytes. What is
+// said of a content by its first part (media/upload) needs as much.
+const minShare = 512 << 10
 
 // pool lends buffers. Together they have no more bytes than its budget, and so
 // has evidence in clear in memory. It may be used by many goroutines.
