@@ -170,13 +170,15 @@ func penaltyFacts(penalties []casefile.Penalty) (reward.PenaltyState, []reward.P
 	return state, lines
 }
 
+// onAward changes an award. Its timeline has days only: the hour at which a
+// reporter was told, asked and was paid would fit what somebody saw.
 func (s *Service) onAward(
 	ctx context.Context, call Call, id string, action casefile.Action, command casefile.Command,
 	do func(*casefile.Award, *casefile.Event) ([]casefile.Effect, error),
 ) (casefile.Outcome, error) {
 	return change(ctx, s, call, s.Awards, casefile.AwardMoves, id, action,
 		func(a *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
-			e.Command = command
+			e.Command, e.At = command, onlyDay(e.At)
 			effects, err := do(a, e)
 			if err != nil {
 				return nil, err

@@ -127,7 +127,6 @@ func (s *Service) AskAward(ctx context.Context, call Call) (casefile.Outcome, er
 			if !e.At.Before(a.ClaimBy) {
 				return nil, errClaimOver()
 			}
-			e.At = onlyDay(e.At)
 			if a.AskedAt.IsZero() {
 				a.AskedAt = e.At
 			}

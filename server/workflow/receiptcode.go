@@ -198,8 +198,7 @@ func (s *Service) ClaimByCode(ctx context.Context, call Call, password string) (
 			if !e.At.Before(a.ClaimBy) {
 				return nil, errClaimOver()
 			}
-			a.AskedAt = onlyDay(e.At)
-			e.At = a.AskedAt
+			a.AskedAt = e.At
 			return nil, nil
 		})
 }

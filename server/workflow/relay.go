@@ -175,7 +175,7 @@ func followKey(record string, seq int64) string { return fmt.Sprintf("follow:%s:
 func (s *Service) budget(ctx context.Context, w Waiting, e casefile.Effect) error {
 	_, err := reward.Post(ctx, s.Ledger, reward.Posting{
 		Tenant: w.Head.Tenant, Unit: budgetUnit, Year: e.Budget.Year, Award: w.Head.ID,
-		Step: reward.BudgetStep(e.Budget.Step), AmountFen: reward.Fen(e.Budget.Fen), At: s.now(), By: e.Budget.By,
+		Step: reward.BudgetStep(e.Budget.Step), AmountFen: reward.Fen(e.Budget.Fen), At: onlyDay(s.now()), By: e.Budget.By,
 	})
 	if err != nil || e.Budget.Step != string(reward.Reserve) {
 		return err
