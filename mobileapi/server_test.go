@@ -95,7 +95,7 @@ func start(t *testing.T) *rig {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	r.service = workflow.New(workflow.Deps{
 		Reports: store.Reports, Tasks: store.Tasks, Visits: store.Visits, Hazards: store.Hazards, Penalties: store.Penalties,
-		Awards: store.Awards, Openings: store.Openings, Leads: store.Leads, Held: store.Held, Batches: store.Batches, Statistics: store.Statistics, Envelopes: store.Envelopes, Messages: store.Messages, Uploads: store.Uploads, Pending: store.Pending,
+		Awards: store.Awards, Openings: store.Openings, Leads: store.Leads, Held: store.Held, Batches: store.Batches, Payouts: store.Payouts, Statistics: store.Statistics, Envelopes: store.Envelopes, Messages: store.Messages, Uploads: store.Uploads, Pending: store.Pending,
 		Contacts:  store.Contacts,
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger,
 		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains, Prints: store.Prints, CopyJobs: store.CopyJobs,
@@ -111,7 +111,7 @@ func start(t *testing.T) *rig {
 		Policy: workflow.Policy{
 			DecideDays: 15, ConcludeDays: 60, TaskHours: 72, PayDays: 15, RepeatHours: 72, OpeningHours: 48, MaxItems: 3,
 			SecondFactor: []casefile.Role{casefile.Payer},
-			ServiceDays:  30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6, LeadDays: 15, SuppressUnder: 5, FiguresDays: 30, ResultsMin: 10, ResultsShare: 50,
+			ServiceDays:  30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6, LeadDays: 15, SuppressUnder: 5, FiguresDays: 30, ResultsMin: 10, ResultsShare: 50, PayoutMin: 1, PayoutMemo: "expense",
 			UploadHours: 168, PhotoMiB: 32, VideoMiB: 4096, AudioMiB: 32, DocumentMiB: 32,
 			ApprovalUses: 50, ApprovalDays: 90, ContactHours: 24,
 			MediaMinutes: 60, MediaMegapixels: 50, MediaStreams: 16, MediaPages: 100, CopyMinutes: 30,

@@ -157,7 +157,7 @@ func (a *App) assemble(ctx context.Context) error {
 	}
 	deps := workflow.Deps{
 		Reports: a.store.Reports, Tasks: a.store.Tasks, Visits: a.store.Visits, Hazards: a.store.Hazards,
-		Penalties: a.store.Penalties, Awards: a.store.Awards, Openings: a.store.Openings, Rings: a.store.Rings, Leads: a.store.Leads, Held: a.store.Held, Batches: a.store.Batches,
+		Penalties: a.store.Penalties, Awards: a.store.Awards, Openings: a.store.Openings, Rings: a.store.Rings, Leads: a.store.Leads, Held: a.store.Held, Batches: a.store.Batches, Payouts: a.store.Payouts,
 		Approvals: a.store.Approvals, Contacts: a.store.Contacts, Envelopes: a.store.Envelopes,
 		Messages: a.store.Messages, Uploads: a.store.Uploads, WrappedKeys: a.store.WrappedKeys, Erasures: a.store.Erasures, Leases: a.store.Leases, Terms: terms, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger, Statistics: a.store.Statistics,

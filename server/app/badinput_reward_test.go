@@ -120,6 +120,9 @@ func badAwards(t *testing.T, w *world) map[string]badRow {
 		}
 		return post("reward1", "/v1/office/awards", body, status, code, field)
 	}
+	pay := func(awards []string, status int, code, field string) badRow {
+		return post("payer1", "/v1/office/payouts", object{"awards": awards}, status, code, field)
+	}
 	return map[string]badRow{
 		"before the conclusion": draft(early, nil, 409, "award.not_concluded", "/report"),
 		"before the decision":   draft(undecided, nil, 409, "award.not_computable", ""),
@@ -134,7 +137,13 @@ func badAwards(t *testing.T, w *world) map[string]badRow {
 		"approve by reviewer":   post(both, reviewed.awardPath("/approve"), nil, 409, "award.second_person", ""),
 		"approve, not reviewed": post("leader1", drafted.awardPath("/approve"), nil, 409, "award.move", ""),
 		"return, any reason":    post("leader1", reviewed.awardPath("/return"), object{"reason": marker}, 400, "body.invalid", "/reason body.format"),
-		"pay what is a draft":   post("payer1", drafted.awardPath("/pay"), nil, 409, "award.move", ""),
+		"pay what is a draft":   pay([]string{drafted.award}, 409, "payout.not_claimed", "/awards"),
+		"pay nothing":           pay([]string{}, 400, "body.invalid", "/awards body.too_few"),
+		"pay twice at once":     pay([]string{drafted.award, drafted.award}, 400, "body.invalid", "/awards body.not_unique"),
+		"pay no id":             pay([]string{marker}, 400, "body.invalid", "/awards/0 body.format"),
+		"pay what is not there": pay([]string{newKey(t)}, 404, "record.not_found", ""),
+		"confirm no payout":     post("leader1", "/v1/office/payouts/"+newKey(t)+"/confirm", nil, 404, "record.not_found", ""),
+		"settle, any reason":    post("payer1", "/v1/office/payouts/"+newKey(t)+"/settle", object{"ticket": "t", "failed": []object{{"award": newKey(t), "reason": marker}}}, 400, "body.invalid", "/failed/0/reason body.format"),
 		"notify a draft":        post("reward1", drafted.awardPath("/notify"), nil, 409, "award.move", ""),
 		"file without number":   post("reward1", drafted.awardPath("/file"), object{"reference": ""}, 400, "body.invalid", "/reference body.too_short"),
 		"opening not asked for": post("reward1", "/v1/custody/openings", drafted.request(), 409, "opening.not_claimed", "/award"),

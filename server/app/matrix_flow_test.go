@@ -280,7 +280,8 @@ func (c *filedCase) session(t *testing.T, p demo.SignIn) (apiclient.Client, stri
 	return client, f.ID
 }
 
-// publish leaves a batch of results that waits for its release.
+// publish leaves a batch of results that waits for its release, and a payout
+// that waits for its confirmation.
 func (c *filedCase) publish() {
 	c.t.Helper()
 	b := &casefile.Batch{Area: c.area, Month: "2025-01", Results: []casefile.PublishedResult{{Area: c.area, Text: "A blocked exit."}}}
@@ -290,6 +291,13 @@ func (c *filedCase) publish() {
 		c.t.Fatal(err)
 	}
 	c.ids["batch"] = b.ID
+	p := &casefile.Payout{Area: c.area, Memo: "expense", DrawnBy: "payer", Lines: []casefile.PayoutLine{}}
+	p.ID, p.Tenant, p.State, p.Version, p.Seq, p.At = hexID(c.t), c.tenant, casefile.PayoutDrawn, 1, 1, time.Now().UTC()
+	p.Timeline = []casefile.Event{{Seq: 1, Command: "draw", To: casefile.PayoutDrawn, By: "payer"}}
+	if err := c.store.Payouts.Insert(c.t.Context(), p); err != nil {
+		c.t.Fatal(err)
+	}
+	c.ids["payout"] = p.ID
 }
 
 // administer leaves something for administrators: a person who does nothing in

@@ -35,10 +35,10 @@ var AwardMoves = Table{Noun: "award", Moves: []Move{
 	{[]State{AwardNotified}, "lapse", []State{AwardForfeited}, "R31"},
 	{[]State{AwardNotified}, "waive", []State{AwardWaived}, ""},
 	{[]State{AwardForfeited}, "reinstate", []State{AwardNotified}, "R31"},
-	{[]State{AwardClaimed}, "pay", []State{AwardPaying}, ""},
+	{[]State{AwardClaimed, AwardPayFailed}, "pay", []State{AwardPaying}, ""},
+	{[]State{AwardPaying}, "put_back", []State{AwardClaimed}, ""},
 	{[]State{AwardPaying}, "paid", []State{AwardPaid}, ""},
 	{[]State{AwardPaying}, "failed", []State{AwardPayFailed}, ""},
-	{[]State{AwardPayFailed}, "retry", []State{AwardPaying}, ""},
 	{[]State{AwardApproved, AwardFiled, AwardNotified, AwardClaimed, AwardPaying, AwardPayFailed}, "adjust", nil, "R23"},
 	{[]State{AwardPaid}, "adjust", []State{AwardPaid, AwardRecovery}, "R23 R35"},
 	{[]State{AwardRecovery}, "recovered", []State{AwardPaid}, "R35"},
@@ -67,9 +67,10 @@ type Award struct {
 	ClaimBy    time.Time `bson:"claim_by"`
 	AskedAt    time.Time `bson:"asked_at"` // the reporter asked for payment
 	Opening    string    `bson:"opening"`  // the opening that confirmed who claims
+	Payout     string    `bson:"payout"`   // the one that it is in
 	PaidBy     string    `bson:"paid_by"`
 	PaidAt     time.Time `bson:"paid_at"`
-	Ticket     string    `bson:"ticket"` // the bank's reference; neutral memo
+	Ticket     string    `bson:"ticket"` // the bank's reference
 }
 
 // Subject is what policy must know of the award.

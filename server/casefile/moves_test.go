@@ -21,7 +21,7 @@ func tables() []casefile.Table {
 	return []casefile.Table{
 		casefile.ReportMoves, casefile.TaskMoves, casefile.VisitMoves, casefile.HazardMoves,
 		casefile.PenaltyMoves, casefile.AwardMoves, casefile.OpeningMoves, casefile.RingMoves, casefile.LeadMoves,
-		casefile.ApprovalMoves, casefile.ContactMoves, casefile.BatchMoves,
+		casefile.ApprovalMoves, casefile.ContactMoves, casefile.BatchMoves, casefile.PayoutMoves,
 	}
 }
 
@@ -89,6 +89,7 @@ func TestTerminalStates(t *testing.T) {
 		"approval": {casefile.ApprovalRevoked},
 		"results":  {casefile.BatchReleased},
 		"contact":  {casefile.ContactFinished},
+		"payout":   {casefile.PayoutDropped, casefile.PayoutSettled},
 	}
 	for _, table := range tables() {
 		var got []casefile.State

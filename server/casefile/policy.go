@@ -146,8 +146,10 @@ const (
 	AwardDraft    Action = "award.draft"
 	AwardReview   Action = "award.review"
 	AwardApprove  Action = "award.approve"
-	AwardPay      Action = "award.pay"
 	AwardRead     Action = "award.read"
+	PayoutDraw    Action = "payout.draw"
+	PayoutConfirm Action = "payout.confirm"
+	PayoutRead    Action = "payout.read"
 	BudgetSet     Action = "budget.set"
 	BudgetRead    Action = "budget.read"
 	OpeningAsk    Action = "opening.ask" // for any purpose; each is an action of its own
@@ -231,10 +233,14 @@ var policy = map[Action][]rule{
 	AwardDraft:   {{ofArea, []Role{RewardOfficer}}},
 	AwardReview:  {{ofArea, []Role{RewardOfficer}}},
 	AwardApprove: {{ofArea, []Role{Leader}}},
-	AwardPay:     {{ofArea, []Role{Payer}}},
 	AwardRead:    {{ofArea, []Role{RewardOfficer, Leader, Payer}}},
-	BudgetSet:    {{ofTenant, []Role{Leader}}},
-	BudgetRead:   {{ofTenant, []Role{Leader, RewardOfficer, Payer}}},
+
+	PayoutDraw:    {{ofArea, []Role{Payer}}},
+	PayoutConfirm: {{ofArea, []Role{Payer, Leader}}},
+	PayoutRead:    {{ofArea, []Role{Payer, Leader}}},
+
+	BudgetSet:  {{ofTenant, []Role{Leader}}},
+	BudgetRead: {{ofTenant, []Role{Leader, RewardOfficer, Payer}}},
 
 	OpeningAsk:         {{ofArea, []Role{RewardOfficer, DeskOfficer, Leader}}},
 	OpeningAskPayment:  {{ofArea, []Role{RewardOfficer}}},

@@ -83,10 +83,3 @@ type filing struct {
 }
 
 func (f filing) reference() string { return f.Reference }
-
-// ticket is the body of paid: the bank's reference.
-type ticket struct {
-	Ticket string `json:"ticket"`
-}
-
-func (t ticket) number() string { return t.Ticket }

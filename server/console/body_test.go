@@ -63,7 +63,8 @@ func bodies() map[string]struct {
 		"office-award":      {`{"report":` + anID + `,"matter":"illegal_act","knownBefore":true,"earlierReviewed":"阅","clearTarget":true,"exclusions":["instructed"],"accident":{"grade":"major","deaths":3,"concealedDeaths":2}}`, &workflow.AwardDraft{}},
 		"office-reason":     {`{"reason":"facts_unclear"}`, &reason{}},
 		"office-filing":     {`{"reference":"吉应急备〔2026〕1号"}`, &filing{}},
-		"office-ticket":     {`{"ticket":"t"}`, &ticket{}},
+		"office-payout":     {`{"awards":[` + anID + `]}`, &drawn{}},
+		"office-settlement": {`{"ticket":"t","failed":[{"award":` + anID + `,"reason":"account_closed"}]}`, &workflow.Settlement{}},
 		"office-allocation": {`{"paper":"榆财〔2026〕1号","fen":5000000}`, &allocated{}},
 		"custody-request":   {`{"award":` + anID + `,"purpose":"reward_payment","basis":"第76条","hours":24}`, &workflow.OpeningRequest{}},
 		"custody-key":       {`{"recipient":"age1pq1qqq"}`, &onceKey{}},
@@ -80,7 +81,7 @@ func bodies() map[string]struct {
 		"session-tie":       {`{"area":"220182100000","firm":"厂厂"}`, &workflow.NearTo{}},
 		"office-policy": {
 			`{"decideDays":1,"concludeDays":2,"taskHours":3,"payDays":4,"repeatHours":5,"openingHours":6,"maxItems":7,
-			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"reporterVoice":"disguise","mediaMinutes":14,"mediaMegapixels":15,"mediaStreams":16,"mediaPages":17,"copyMinutes":18,"suppressUnder":14,"figuresDays":15,"resultsMin":16,"resultsShare":17,"approvalUses":16,"approvalDays":17,"contactHours":18,"coverHours":16,"coverFrom":7,"coverTo":19,"coverTasks":3,
+			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"reporterVoice":"disguise","mediaMinutes":14,"mediaMegapixels":15,"mediaStreams":16,"mediaPages":17,"copyMinutes":18,"suppressUnder":14,"figuresDays":15,"resultsMin":16,"resultsShare":17,"payoutMin":3,"payoutDay":25,"payoutMemo":"款","approvalUses":16,"approvalDays":17,"contactHours":18,"coverHours":16,"coverFrom":7,"coverTo":19,"coverTasks":3,
 			"uploadHours":19,"photoMiB":20,"videoMiB":21,"audioMiB":22,"documentMiB":23,
 			"evidenceDays":24,"plainViews":true,"doubts":{"accuracyM":1,"farM":2,"apartM":3,"skewS":4,"pictureBits":5,"editors":["x"]},
 			"secondFactor":["leader"]}`,

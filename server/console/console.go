@@ -95,10 +95,13 @@ func Routes(d Deps) []web.Route {
 		post("/v1/office/awards/:id/approve", casefile.AwardApprove, "", move(s.ApproveAward)),
 		post("/v1/office/awards/:id/file", casefile.AwardDraft, "office-filing", field(s.FileAward, filing.reference)),
 		post("/v1/office/awards/:id/notify", casefile.AwardDraft, "", move(s.NotifyAward)),
-		post("/v1/office/awards/:id/pay", casefile.AwardPay, "", move(s.PayAward)),
-		post("/v1/office/awards/:id/paid", casefile.AwardPay, "office-ticket", field(s.AwardPaid, ticket.number)),
-		post("/v1/office/awards/:id/failed", casefile.AwardPay, "office-reason", field(s.AwardPayFailed, reason.code)),
-		post("/v1/office/awards/:id/retry", casefile.AwardPay, "", move(s.RetryAward)),
+
+		get("/v1/office/payouts", casefile.PayoutRead, list(casefile.PayoutMoves, s.ListPayouts, newPayoutRow)),
+		post("/v1/office/payouts", casefile.PayoutDraw, "office-payout", drawPayout(s)),
+		get("/v1/office/payouts/:id", casefile.PayoutRead, read(s.ReadPayout, newPayout)),
+		post("/v1/office/payouts/:id/confirm", casefile.PayoutConfirm, "", move(s.ConfirmPayout)),
+		post("/v1/office/payouts/:id/drop", casefile.PayoutConfirm, "", move(s.DropPayout)),
+		post("/v1/office/payouts/:id/settle", casefile.PayoutDraw, "office-settlement", change(s.SettlePayout)),
 
 		get("/v1/office/results", casefile.ResultsRead, list(casefile.BatchMoves, s.ListResults, newBatchRow)),
 		post("/v1/office/results", casefile.ResultsPrepare, "office-results", prepareResults(s)),

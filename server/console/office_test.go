@@ -93,10 +93,7 @@ func TestFlow(t *testing.T) {
 	o.do("desk", path+"/reply", object{"conclusion": "true", "facts": "as found", "decision": "fined", "reward": "yes"}, "REPLIED")
 	award := o.reward(r.ID)
 	o.claim(code, award)
-	o.do("payer", award+"/pay", nil, "PAYING")
-	o.do("payer", award+"/failed", object{"reason": "account_closed"}, "PAY_FAILED")
-	o.do("payer", award+"/retry", nil, "PAYING")
-	o.do("payer", award+"/paid", object{"ticket": "demo ticket"}, "PAID")
+	o.pay(award)
 	type balances struct{ Allocated, Reserved, Paid, Available int64 }
 	got := get[struct{ Balances balances }](o, "payer", o.budget()).Balances
 	if want := (balances{Allocated: 10_000_000, Paid: 300_000, Available: 9_700_000}); got != want {
@@ -259,6 +256,33 @@ func (o *office) reward(report string) string {
 		o.t.Errorf("got %v, want id, state, version, number and amount", paid)
 	}
 	return path
+}
+
+// pay drops a payout of the award, has the bank fail at one and pay by another.
+func (o *office) pay(award string) {
+	o.t.Helper()
+	id := award[strings.LastIndex(award, "/")+1:]
+	for _, how := range []struct {
+		step string
+		body any
+		want string
+	}{
+		{"drop", nil, "CLAIMED"},
+		{"settle", object{"ticket": "demo ticket", "failed": []object{{"award": id, "reason": "account_closed"}}}, "PAY_FAILED"},
+		{"settle", object{"ticket": "demo ticket"}, "PAID"},
+	} {
+		path := "/v1/office/payouts/" + o.do("payer", "/v1/office/payouts", object{"awards": []string{id}}, "DRAWN").ID
+		o.relay()
+		state := map[string]casefile.State{"drop": "DROPPED", "settle": "SETTLED"}[how.step]
+		if how.step == "settle" {
+			o.do("leader", path+"/confirm", nil, "CONFIRMED")
+		}
+		o.do("payer", path+"/"+how.step, how.body, state)
+		o.relay()
+		if a := get[object](o, "payer", award); a["state"] != how.want {
+			o.t.Errorf("after %s the award is %v, want %s", how.step, a["state"], how.want)
+		}
+	}
 }
 
 // claim has the reporter ask and the two rings open.

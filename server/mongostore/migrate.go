@@ -37,6 +37,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		uploadCollection,
 		terms,
 		copying,
+		payouts,
 	}
 }
 
@@ -137,6 +138,15 @@ func digests(ctx context.Context, db *mongo.Database) error {
 // batches makes the collection of results that are published.
 func batches(ctx context.Context, db *mongo.Database) error {
 	return collection{batchKind, []mongo.IndexModel{
+		index("tenant", "state", "at", "_id"),
+		index("tenant", "at", "_id"),
+		{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)},
+	}}.create(ctx, db)
+}
+
+// payouts makes the collection of awards that are paid together.
+func payouts(ctx context.Context, db *mongo.Database) error {
+	return collection{payoutKind, []mongo.IndexModel{
 		index("tenant", "state", "at", "_id"),
 		index("tenant", "at", "_id"),
 		{Keys: ascending(nextEffect), Options: options.Index().SetSparse(true)},

@@ -86,5 +86,5 @@ func (p pending) Archive(ctx context.Context, kind, record string, e casefile.Ev
 }
 
 func kinds() []string {
-	return []string{reportKind, taskKind, visitKind, hazardKind, penaltyKind, awardKind, openingKind, ringKind, leadKind, heldKind, batchKind, approvalKind, contactKind}
+	return []string{reportKind, taskKind, visitKind, hazardKind, penaltyKind, awardKind, openingKind, ringKind, leadKind, heldKind, batchKind, payoutKind, approvalKind, contactKind}
 }

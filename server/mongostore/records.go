@@ -26,6 +26,7 @@ const (
 	leadKind    = "lead"
 	heldKind    = "held"
 	batchKind   = "batch"
+	payoutKind  = "payout"
 
 	approvalKind = "approval"
 	contactKind  = "contact_use"

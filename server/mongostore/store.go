@@ -54,6 +54,7 @@ type Store struct {
 	Contacts  workflow.Records[casefile.ContactUse]
 	Held      workflow.Records[casefile.Held]
 	Batches   workflow.Records[casefile.Batch]
+	Payouts   workflow.Records[casefile.Payout]
 	Pending   workflow.Pending
 	Envelopes workflow.Envelopes
 	// WrappedKeys are those of all documents.
@@ -120,6 +121,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Contacts:  newRecords[casefile.ContactUse](db, contactKind),
 		Held:      newRecords[casefile.Held](db, heldKind),
 		Batches:   newRecords[casefile.Batch](db, batchKind),
+		Payouts:   newRecords[casefile.Payout](db, payoutKind),
 		Pending:   pending{db},
 		Envelopes: envelopes{db.Collection("envelope")},
 

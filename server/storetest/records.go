@@ -19,7 +19,7 @@ func roundTrip(t *testing.T, s *mongostore.Store) {
 	head := newTask(t, "county", "id", start(), casefile.Effect{Push: &casefile.Push{Person: "p", Kind: "task"}}).Head
 	readBack(t, s.Reports, &casefile.Report{
 		Head: head, Sealed: []byte{0, 1, 2}, Tasks: []string{"a"}, Allegations: []casefile.Allegation{{ID: "x"}},
-		Evidence: []casefile.Evidence{}, DecideBy: start().Add(time.Hour), Behind: casefile.Behind{Was: "w", Sent: []casefile.Evidence{{ID: "x", Copies: []casefile.Copy{}}}},
+		Evidence: []casefile.Evidence{}, DecideBy: start().Add(time.Hour), Behind: casefile.Behind{Was: "w", Sent: []casefile.Evidence{{ID: "x", Copies: []casefile.Copy{}}}}, Holds: []casefile.Hold{},
 		Target: casefile.Target{Place: casefile.Place{Lon: 126.55123456789, Lat: 44.84, Datum: "gcj02"}},
 	})
 	readBack(t, s.Tasks, &casefile.Task{
@@ -42,6 +42,7 @@ func roundTrip(t *testing.T, s *mongostore.Store) {
 		Payments: []casefile.Payment{{At: start(), Fen: 1}}, Exhibits: []casefile.Exhibit{},
 	})
 	readBack(t, s.Awards, &casefile.Award{Head: head, Fen: 300_000_00, Calculation: []byte("sealed")})
+	readBack(t, s.Payouts, &casefile.Payout{Head: head, Memo: "expense", Lines: []casefile.PayoutLine{{Award: "a", Number: "n", Fen: 1}}})
 	readBack(t, s.Openings, &casefile.Opening{Head: head, Wrapped: []byte("sealed"), Expires: start()})
 	readBack(t, s.Leads, &casefile.Lead{Head: head, N: 1, Copy: casefile.Evidence{ID: "c", CopyKey: []byte("wrapped"), Copies: []casefile.Copy{{Kind: casefile.DisplayCopy}}}})
 	readBack(t, s.Rings, &casefile.Ring{

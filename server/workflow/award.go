@@ -275,45 +275,6 @@ func (s *Service) NotifyAward(ctx context.Context, call Call, id string) (casefi
 		})
 }
 
-// PayAward hands a claimed award to the bank.
-func (s *Service) PayAward(ctx context.Context, call Call, id string) (casefile.Outcome, error) {
-	return s.onAward(ctx, call, id, casefile.AwardPay, "pay",
-		func(a *casefile.Award, _ *casefile.Event) ([]casefile.Effect, error) {
-			if call.Actor.Person == a.ApprovedBy {
-				return nil, errSecondPerson()
-			}
-			a.PaidBy = call.Actor.Person
-			return nil, nil
-		})
-}
-
-// AwardPaid notes the bank's word that the money has left; it leaves the
-// budget with it.
-func (s *Service) AwardPaid(ctx context.Context, call Call, id, ticket string) (casefile.Outcome, error) {
-	return s.onAward(ctx, call, id, casefile.AwardPay, "paid",
-		func(a *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
-			a.Ticket, a.PaidAt = ticket, e.At
-			return []casefile.Effect{{Budget: &casefile.BudgetEffect{
-				Step: string(reward.Pay), Fen: a.Fen, Year: a.Year, By: call.Actor.Person,
-			}}}, nil
-		})
-}
-
-// AwardPayFailed notes that the bank could not pay.
-func (s *Service) AwardPayFailed(ctx context.Context, call Call, id, reason string) (casefile.Outcome, error) {
-	return s.onAward(ctx, call, id, casefile.AwardPay, "failed",
-		func(_ *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
-			e.Code = reason
-			return nil, nil
-		})
-}
-
-// RetryAward hands an award to the bank again.
-func (s *Service) RetryAward(ctx context.Context, call Call, id string) (casefile.Outcome, error) {
-	return s.onAward(ctx, call, id, casefile.AwardPay, "retry",
-		func(*casefile.Award, *casefile.Event) ([]casefile.Effect, error) { return nil, nil })
-}
-
 // ListAwards lists awards in the actor's area, oldest first.
 func (s *Service) ListAwards(ctx context.Context, actor casefile.Actor, q Query) ([]casefile.Award, error) {
 	return listed(ctx, actor, s.Awards, casefile.AwardRead, q)

@@ -53,7 +53,7 @@ func newBench(t *testing.T) *bench {
 	b.ok(err)
 	clock := func() time.Time { return b.now }
 	b.s = workflow.New(workflow.Deps{
-		Reports: b.store.Reports, Tasks: b.store.Tasks, Awards: b.store.Awards, Openings: b.store.Openings, Rings: b.store.Rings, Leads: b.store.Leads, Held: b.store.Held, Batches: b.store.Batches, Hazards: b.store.Hazards, Statistics: b.store.Statistics,
+		Reports: b.store.Reports, Tasks: b.store.Tasks, Awards: b.store.Awards, Openings: b.store.Openings, Rings: b.store.Rings, Leads: b.store.Leads, Held: b.store.Held, Batches: b.store.Batches, Payouts: b.store.Payouts, Ledger: b.store.Ledger, Hazards: b.store.Hazards, Statistics: b.store.Statistics,
 		Approvals: b.store.Approvals, Contacts: b.store.Contacts,
 		Envelopes: b.store.Envelopes, Messages: b.store.Messages, Pending: b.store.Pending, Directory: b.store.Directory,
 		Chains: b.store.Chains, Prints: b.store.Prints,

@@ -202,12 +202,14 @@ func (s *Service) addExhibit(ctx context.Context, tenant string, f casefile.Foll
 	f.Ref = x.ID
 	switch l.File {
 	case casefile.OfPenalty:
-		return followOn(ctx, s, s.Penalties, casefile.PenaltyMoves, tenant, f, key, func(p *casefile.Penalty) {
+		return followOn(ctx, s, s.Penalties, casefile.PenaltyMoves, tenant, f, key, func(p *casefile.Penalty, _ *casefile.Event) ([]casefile.Effect, error) {
 			p.Exhibits = casefile.AddExhibit(p.Exhibits, x)
+			return nil, nil
 		})
 	case casefile.OfInspection:
-		return followOn(ctx, s, s.Visits, casefile.VisitMoves, tenant, f, key, func(v *casefile.Visit) {
+		return followOn(ctx, s, s.Visits, casefile.VisitMoves, tenant, f, key, func(v *casefile.Visit, _ *casefile.Event) ([]casefile.Effect, error) {
 			v.Exhibits = casefile.AddExhibit(v.Exhibits, x)
+			return nil, nil
 		})
 	}
 	return fmt.Errorf("no case file is a %q", l.File)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
+	"unicode"
 
 	"gridwatch/media/copies"
 	"gridwatch/server/casefile"
@@ -101,6 +103,12 @@ const maxTaken = 1000
 // maxCover is how many patrols a verification can be bundled with.
 const maxCover = 10
 
+// maxPayout is how many awards go to the bank together (schema office-payout).
+const maxPayout = 30
+
+// maxPayoutDay is the last day that every month has.
+const maxPayoutDay = 28
+
 // check refuses numbers that could not be meant.
 func (p Policy) check() error {
 	for name, n := range map[string]int{
@@ -110,7 +118,7 @@ func (p Policy) check() error {
 		"serviceDays": p.ServiceDays, "objectionDays": p.ObjectionDays, "recheckDays": p.RecheckDays,
 		"maxManifest": p.MaxManifest, "maxMessages": p.MaxMessages, "leadDays": p.LeadDays,
 		"uploadHours": p.UploadHours, "photoMiB": p.PhotoMiB, "videoMiB": p.VideoMiB, "audioMiB": p.AudioMiB, "documentMiB": p.DocumentMiB,
-		"suppressUnder": p.SuppressUnder, "figuresDays": p.FiguresDays, "resultsMin": p.ResultsMin, "resultsShare": p.ResultsShare,
+		"suppressUnder": p.SuppressUnder, "figuresDays": p.FiguresDays, "resultsMin": p.ResultsMin, "resultsShare": p.ResultsShare, "payoutMin": p.PayoutMin,
 		"mediaMinutes": p.MediaMinutes, "mediaMegapixels": p.MediaMegapixels, "mediaStreams": p.MediaStreams,
 		"mediaPages": p.MediaPages, "copyMinutes": p.CopyMinutes,
 	} {
@@ -126,6 +134,15 @@ func (p Policy) check() error {
 	}
 	if !slices.Contains([]copies.Voice{"", copies.Mute, copies.Disguise, copies.Keep}, p.ReporterVoice) {
 		return fault.New(fault.Invalid, "policy.voice", "a reporter's voice is mute, disguise or keep").At("/policy/reporterVoice")
+	}
+	if p.PayoutDay < 0 || p.PayoutDay > maxPayoutDay {
+		return fault.New(fault.Invalid, "policy.payout_day", "awards are paid on a day that every month has, 1 to %d, or 0 for none", maxPayoutDay).At("/policy/payoutDay")
+	}
+	if p.PayoutMin > maxPayout {
+		return fault.New(fault.Invalid, "policy.number", "a payout has at most %d awards", maxPayout).At("/policy/payoutMin")
+	}
+	if p.PayoutMemo == "" || strings.ContainsFunc(p.PayoutMemo, unicode.IsDigit) {
+		return fault.New(fault.Invalid, "policy.payout_memo", "the memo of payments is a few words, the same for all, without a number").At("/policy/payoutMemo")
 	}
 	for _, role := range p.SecondFactor {
 		if !slices.Contains(casefile.StaffRoles(), role) {

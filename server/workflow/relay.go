@@ -187,13 +187,21 @@ func (s *Service) budget(ctx context.Context, w Waiting, e casefile.Effect) erro
 func (s *Service) follow(ctx context.Context, tenant string, f casefile.Follow, key string) error {
 	switch f.Command {
 	case "complete":
-		return followOn(ctx, s, s.Tasks, casefile.TaskMoves, tenant, f, key, func(*casefile.Task) {})
+		return followOn(ctx, s, s.Tasks, casefile.TaskMoves, tenant, f, key, func(*casefile.Task, *casefile.Event) ([]casefile.Effect, error) { return nil, nil })
 	case "fund", "waive":
-		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(*casefile.Award) {})
+		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(_ *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
+			e.At = onlyDay(e.At)
+			return nil, nil
+		})
+	case "pay", "paid", "failed", "put_back":
+		return s.followPayout(ctx, tenant, f, key)
 	case "add_exhibit":
 		return s.addExhibit(ctx, tenant, f, key)
 	case "claim":
-		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(a *casefile.Award) { a.Opening = f.Ref })
+		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(a *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
+			a.Opening, e.At = f.Ref, onlyDay(e.At)
+			return nil, nil
+		})
 	}
 	return fmt.Errorf("no record follows the command %q", f.Command)
 }
@@ -201,7 +209,8 @@ func (s *Service) follow(ctx context.Context, tenant string, f casefile.Follow, 
 // followOn moves a record once for a key. Where its table no longer knows the
 // move the record has gone on by itself, and there is nothing to do.
 func followOn[T any, P record[T]](
-	ctx context.Context, s *Service, of Records[T], table casefile.Table, tenant string, f casefile.Follow, key string, do func(P),
+	ctx context.Context, s *Service, of Records[T], table casefile.Table, tenant string, f casefile.Follow, key string,
+	do func(P, *casefile.Event) ([]casefile.Effect, error),
 ) error {
 	for range maxTries {
 		rec, err := of.Get(ctx, tenant, f.Record)
@@ -212,11 +221,7 @@ func followOn[T any, P record[T]](
 		if _, ok := head.Find([]string{key}); ok {
 			return nil
 		}
-		_, err = move(ctx, s, P(rec), of, table, casefile.Event{At: s.now(), Command: f.Command, By: "system", Key: key, Ref: f.Ref},
-			func(p P, _ *casefile.Event) ([]casefile.Effect, error) {
-				do(p)
-				return nil, nil
-			})
+		_, err = move(ctx, s, P(rec), of, table, casefile.Event{At: s.now(), Command: f.Command, By: "system", Key: key, Ref: f.Ref}, do)
 		switch fault.CodeOf(err) {
 		case "record.stale":
 			continue

@@ -66,6 +66,7 @@ type Deps struct {
 	Contacts  Records[casefile.ContactUse]
 	Held      Records[casefile.Held]
 	Batches   Records[casefile.Batch]
+	Payouts   Records[casefile.Payout]
 	Envelopes Envelopes
 	Messages  Messages
 	Uploads   upload.Store

@@ -213,6 +213,10 @@ type Policy struct {
 	ResultsMin    int `bson:"results_min" json:"resultsMin"`       // results of a published batch
 	ResultsShare  int `bson:"results_share" json:"resultsShare"`   // percent of them that may come from reports
 
+	PayoutMin  int    `bson:"payout_min" json:"payoutMin"`   // awards that are paid together
+	PayoutDay  int    `bson:"payout_day" json:"payoutDay"`   // of the month, on which fewer are; 0 for none
+	PayoutMemo string `bson:"payout_memo" json:"payoutMemo"` // of every transfer
+
 	// Doubts are the limits of what staff are told to doubt.
 	Doubts DoubtLimits `bson:"doubts" json:"doubts"`
 

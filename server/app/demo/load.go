@@ -120,6 +120,7 @@ func (l *loader) tenant(ctx context.Context, t workflow.Tenant, known []grid.Are
 	if t.Policy, err = defaultPolicy(); err != nil {
 		return err
 	}
+	t.Policy.PayoutMin = 1 // the play has one award and does not wait for others
 	if err := l.Import.Tenant(ctx, t); err != nil {
 		return fmt.Errorf("%w; if %s was lost: make clean begins anew", err, l.Dir)
 	}

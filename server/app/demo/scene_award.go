@@ -123,15 +123,38 @@ func (p *player) notify(ctx context.Context) error {
 	return nil
 }
 
+// pay draws a payout of the one award that the play has; a county's own policy
+// wants more, or waits for its day of the month.
 func (p *player) pay(ctx context.Context) error {
-	if _, err := p.do(ctx, "payer1", p.awardPath("/pay"), nil, casefile.AwardPaying); err != nil {
+	drawn, err := p.do(ctx, "payer1", "/v1/office/payouts", map[string]any{"awards": []string{p.award}}, casefile.PayoutDrawn)
+	if err != nil {
 		return err
 	}
-	ticket := map[string]string{"ticket": "DEMO-" + p.award[:8]}
-	if _, err := p.do(ctx, "payer1", p.awardPath("/paid"), ticket, casefile.AwardPaid); err != nil {
+	if err := p.awaitAward(ctx, casefile.AwardPaying); err != nil {
 		return err
 	}
-	p.tell("%s → %s, by a transfer with a neutral memo", casefile.AwardPaying, casefile.AwardPaid)
+	path := "/v1/office/payouts/" + drawn.ID
+	if err := p.refused(ctx, "payer1", path+"/confirm", nil, "payout.second_person"); err != nil {
+		return err
+	}
+	err = until(ctx, "the payout to be confirmed", func() (bool, error) {
+		_, err := p.do(ctx, "leader1", path+"/confirm", nil, casefile.PayoutConfirmed)
+		if apiclient.CodeOf(err) == "payout.gathering" {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return err
+	}
+	ticket := map[string]string{"ticket": "DEMO-" + drawn.ID[:8]}
+	if _, err := p.do(ctx, "payer1", path+"/settle", ticket, casefile.PayoutSettled); err != nil {
+		return err
+	}
+	if err := p.awaitAward(ctx, casefile.AwardPaid); err != nil {
+		return err
+	}
+	p.tell("%s → %s in a payout (批量支付) that a second person confirmed, by a transfer with a neutral memo", casefile.AwardPaying, casefile.AwardPaid)
 	return nil
 }
 
