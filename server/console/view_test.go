@@ -106,6 +106,7 @@ func TestViews(t *testing.T) {
 		"penalty":       {newPenalty(nil, filled[casefile.Penalty](t)), []string{"Cause", "Key", "Tag"}},
 		"award-officer": {newAward(actor(casefile.RewardOfficer), *money), []string{"Calculation", "Opening", "Key", "Tag"}},
 		"award-payer":   {newAward(actor(casefile.Payer), *money), []string{"Report", "Facts", "IdentityMode", "Trace", "Drafted", "Opening", "2026"}},
+		"payout":        {newPayout(nil, filled[casefile.Payout](t)), []string{"Tenant", "Area", "Key", "Tag"}},
 		"opening":       {newOpening(filled[casefile.Opening](t)), []string{"Report", "Wrapped", "Recipient", "Digest", "Signature"}},
 		"opening-turn":  {newOpeningTurn(nil, *filled[workflow.OpeningView](t)), []string{"Opening.Wrapped", "Opening.Signature", "Key", "Tag"}},
 		"ring":          {newRing(filled[casefile.Ring](t)), []string{"Nonce", "Proof", "Admission", "Tag"}},

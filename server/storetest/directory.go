@@ -17,7 +17,7 @@ import (
 func tenant(id string) workflow.Tenant {
 	return workflow.Tenant{
 		ID: id, Name: "demo county", Area: "220182000000",
-		Root: []byte("root"), Rings: workflow.Rings{Version: 1, A: []string{"a"}, B: []string{"b"}}, Policy: workflow.Policy{DecideDays: 15, SecondFactor: []casefile.Role{}},
+		Root: []byte("root"), Rings: workflow.Rings{Version: 1, A: []string{"a"}, B: []string{"b"}}, Policy: workflow.Policy{DecideDays: 15, SecondFactor: []casefile.Role{}, Doubts: workflow.DoubtLimits{Editors: []string{}}},
 	}
 }
 
