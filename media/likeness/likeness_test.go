@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"math"
 	"math/rand/v2"
@@ -21,7 +20,7 @@ const radius = 10 // of 64 bits; the policy's value
 // horizon, light that falls off, and a few dozen bodies with shades.
 func scene(seed uint64) *image.RGBA {
 	r := rand.New(rand.NewPCG(seed, 7))
-	w, h := 320+r.IntN(240), 240+r.IntN(180)
+	w, h := 224+r.IntN(168), 168+r.IntN(126)
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
 	horizon, lightX := h/4+r.IntN(h/2), r.Float64()*float64(w)
 	sky, ground := 90+r.IntN(160), 20+r.IntN(160)
@@ -33,7 +32,7 @@ func scene(seed uint64) *image.RGBA {
 			}
 			v := float64(base) - 60*math.Abs(float64(x)-lightX)/float64(w) - 30*float64(y)/float64(h) + float64(r.IntN(9))
 			g := uint8(max(0, min(255, v)))
-			m.SetRGBA(x, y, color.RGBA{R: g, G: g, B: g, A: 255})
+			copy(m.Pix[m.PixOffset(x, y):], []uint8{g, g, g, 255})
 		}
 	}
 	for range 12 + r.IntN(24) {
@@ -42,7 +41,7 @@ func scene(seed uint64) *image.RGBA {
 		for y := box.Min.Y; y < box.Max.Y; y++ {
 			for x := box.Min.X; x < box.Max.X; x++ {
 				g := uint8(max(0, min(255, float64(tone)+slope*float64(x-box.Min.X)/float64(box.Dx()))))
-				m.SetRGBA(x, y, color.RGBA{R: g, G: g / 2, B: 255 - g, A: 255})
+				copy(m.Pix[m.PixOffset(x, y):], []uint8{g, g / 2, 255 - g, 255})
 			}
 		}
 	}

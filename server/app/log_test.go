@@ -128,6 +128,8 @@ func TestProofsBehindTheReceipt(t *testing.T) {
 	}
 	want := []string{
 		"report.register.RECEIVED", "opening.ask.ASKED", "opening.key.KEYED", "opening.peel.PEELED",
+		"lead.ask.ASKED", "lead.agree.AGREED", "lead.release.RELEASED", "lead.ask.ASKED", "lead.agree.AGREED", "lead.release.RELEASED",
+		"contact.take.TAKEN",
 		"award.draft.DRAFT", "award.approve.WAITING_BUDGET", "award.notify.NOTIFIED",
 	}
 	if diff := cmp.Diff(want, kinds); diff != "" {
