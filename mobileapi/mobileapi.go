@@ -72,6 +72,9 @@ func Routes(d Deps) []web.Route {
 		{Method: http.MethodPatch, Path: "/v1/uploads/:id", Action: casefile.UploadSend, Header: tus.Header(), Stream: true, MayBeEmpty: true, Type: tus.Type, MaxBody: tus.MaxPiece, Handle: u.Append},
 		{Method: del, Path: "/v1/uploads/:id", Action: casefile.UploadSend, Header: tus.Header(), Handle: u.End},
 		{Method: post, Path: "/v1/field/tasks/:id/uploads", Action: casefile.TaskWork, Body: "upload-announce", Command: true, Handle: u.AnnounceCollected},
+		{Method: post, Path: "/v1/field/tasks/:id/recordings", Action: casefile.VisitFile, Body: "recording-open", Command: true, Handle: i.OpenRecording},
+		{Method: post, Path: "/v1/field/tasks/:id/recordings/:recording/segments", Action: casefile.VisitFile, Body: "recording-segment", Command: true, Handle: u.AnnounceSegment},
+		{Method: post, Path: "/v1/field/tasks/:id/recordings/:recording/close", Action: casefile.VisitFile, Body: "recording-close", Command: true, Handle: i.CloseRecording},
 		{Method: post, Path: "/v1/office/reports/:id/uploads", Action: casefile.ReportDecide, Body: "upload-announce", Command: true, Handle: u.AnnounceAttachment},
 
 		{Method: post, Path: "/v1/office/calls", Action: casefile.CallTake, Body: "report-submit", MaxBody: maxCall, Command: true, Handle: l.Take},

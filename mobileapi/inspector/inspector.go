@@ -90,3 +90,30 @@ func (h Handlers) Evidence(q *web.Request) (web.Reply, error) {
 	}
 	return web.Reply{Stream: &web.Stream{ReadCloser: file, Size: file.Size, Type: file.Type, Name: q.Param("item") + ".jpg", Tag: file.Tag}}, nil
 }
+
+// OpenRecording begins a recording of an inspection (执法全过程记录).
+func (h Handlers) OpenRecording(q *web.Request) (web.Reply, error) {
+	call, err := intake.Call(q)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	var in wire.OpenRecording
+	if err := q.Decode(&in); err != nil {
+		return web.Reply{}, err
+	}
+	return answer(h.Service.OpenRecording(q.Context(), call, q.Param("id"), in.Kind))
+}
+
+// CloseRecording states how many segments a recording has.
+func (h Handlers) CloseRecording(q *web.Request) (web.Reply, error) {
+	call, err := intake.Call(q)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	var in wire.CloseRecording
+	if err := q.Decode(&in); err != nil {
+		return web.Reply{}, err
+	}
+	return answer(h.Service.CloseRecording(q.Context(), call, q.Param("id"),
+		workflow.ClosingRecording{Recording: q.Param("recording"), Segments: in.Segments}))
+}

@@ -184,21 +184,59 @@ func (h Handlers) announce(
 	}
 	var items []workflow.Announcement
 	for i, item := range in.Items {
-		a := workflow.Announcement{Kind: item.Kind, Size: item.Size}
-		if item.SHA256 != "" {
-			if a.SHA256, err = hex.DecodeString(item.SHA256); err != nil {
-				return web.Reply{}, fault.New(fault.Invalid, "evidence.digest_format", "a SHA-256 is 64 hex digits").At(fmt.Sprintf("/items/%d/sha256", i))
-			}
+		sum, err := digest(item.SHA256)
+		if err != nil {
+			return web.Reply{}, err.At(fmt.Sprintf("/items/%d/sha256", i))
 		}
-		items = append(items, a)
+		items = append(items, workflow.Announcement{Kind: item.Kind, Size: item.Size, SHA256: sum})
 	}
 	announced, err := do(call, items)
 	if err != nil {
 		return web.Reply{}, err
 	}
+	return expected(announced), nil
+}
+
+// expected answers with what is expected now.
+func expected(announced []workflow.Announced) web.Reply {
 	out := wire.Announced{Uploads: Path, Items: []wire.AnnouncedItem{}}
 	for _, a := range announced {
 		out.Items = append(out.Items, wire.AnnouncedItem{N: a.N, ID: a.Item, Right: a.Right, Expires: a.Expires.UTC().Truncate(time.Second)})
 	}
-	return web.Reply{Status: http.StatusCreated, Body: out}, nil
+	return web.Reply{Status: http.StatusCreated, Body: out}
+}
+
+// digest reads a SHA-256 in hex, which may be left out.
+func digest(text string) ([]byte, *fault.Fault) {
+	if text == "" {
+		return nil, nil
+	}
+	sum, err := hex.DecodeString(text)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "evidence.digest_format", "a SHA-256 is 64 hex digits")
+	}
+	return sum, nil
+}
+
+// AnnounceSegment announces a segment of a recording of an inspection.
+func (h Handlers) AnnounceSegment(q *web.Request) (web.Reply, error) {
+	call, err := intake.Call(q)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	var in wire.Segment
+	if err := q.Decode(&in); err != nil {
+		return web.Reply{}, err
+	}
+	sum, wrong := digest(in.SHA256)
+	if wrong != nil {
+		return web.Reply{}, wrong.At("/sha256")
+	}
+	a, err := h.Service.AnnounceSegment(q.Context(), call, q.Param("id"), workflow.SegmentPlan{
+		Recording: q.Param("recording"), N: in.N, Size: in.Size, SHA256: sum, StartedAt: in.StartedAt, OffsetMS: in.OffsetMS, DurationMS: in.DurationMS,
+	})
+	if err != nil {
+		return web.Reply{}, err
+	}
+	return expected([]workflow.Announced{a}), nil
 }

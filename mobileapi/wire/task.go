@@ -22,6 +22,9 @@ type Task struct {
 	Evidence  []TaskItem        `json:"evidence"`
 	Due       time.Time         `json:"due"`
 	Version   int64             `json:"version"`
+
+	// Recordings are there of an inspection, once one was opened.
+	Recordings []Recording `json:"recordings,omitempty"`
 }
 
 // Point is a point in WGS-84 degrees.
@@ -56,6 +59,9 @@ func FromTask(t *casefile.Task) Task {
 	}
 	for _, e := range t.Evidence {
 		out.Evidence = append(out.Evidence, TaskItem{ID: e.ID, Kind: e.Kind, OnSite: e.OnSite})
+	}
+	for i := range t.Recordings {
+		out.Recordings = append(out.Recordings, fromRecording(&t.Recordings[i], t.Collected))
 	}
 	return out
 }

@@ -183,6 +183,13 @@ func badVisits(t *testing.T, w *world) map[string]badRow {
 		}
 		return post("enforcer1", "/v1/office/inspections", body, status, code, field)
 	}
+	tape := "/v1/field/tasks/" + open.task + "/recordings"
+	taped := tape + "/" + open.do("enforcer1", tape, object{"kind": "audio"}, casefile.TaskAssigned).Ref
+	segment := func(name string, value any, status int, code, field string) badRow {
+		body := oneSegment(1, 1000)
+		body[name] = value
+		return post("enforcer1", taped+"/segments", body, status, code, field)
+	}
 	unit := func(unit object, code, field string) badRow { return file(object{"unit": unit}, 400, code, field) }
 	return map[string]badRow{
 		"tomorrow":             file(object{"on": time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339)}, 400, "visit.not_yet", "/on"),
@@ -200,6 +207,21 @@ func badVisits(t *testing.T, w *world) map[string]badRow {
 		"at 0, 0":              file(object{"place": object{"lon": 0, "lat": 0, "datum": "wgs84"}}, 400, "place.no_fix", "/place/lon"),
 		"signed twice by one":  post("enforcer1", "/v1/office/inspections/"+filed.visit+"/sign", nil, 409, "visit.signed_before", ""),
 		"signed by a third":    post("enforcer3", "/v1/office/inspections/"+filed.visit+"/sign", nil, 404, "record.not_found", ""),
+		"recording of a kind":  post("enforcer1", tape, object{"kind": marker}, 400, "body.invalid", "/kind body.enum"),
+		"recording of photos":  post("enforcer1", tape, object{"kind": "photo"}, 400, "body.invalid", "/kind body.enum"),
+		"recording of another": post("enforcer3", tape, object{"kind": "video"}, 404, "record.not_found", ""),
+		"recording, a patrol":  post(open.patroler, "/v1/field/tasks/"+open.patrol+"/recordings", object{"kind": "video"}, 404, "record.not_found", ""),
+		"segment 0":            segment("n", 0, 400, "body.invalid", "/n body.range"),
+		"segment 501":          segment("n", 501, 400, "body.invalid", "/n body.range"),
+		"segment in words":     segment("n", marker, 400, "body.invalid", "/n body.type"),
+		"segment too large":    segment("size", 2<<30, 413, "upload.too_large", "/size"),
+		"segment before":       segment("offsetMs", -1, 400, "body.invalid", "/offsetMs body.range"),
+		"segment of no length": segment("durationMs", 0, 400, "body.invalid", "/durationMs body.range"),
+		"segment's clock":      segment("startedAt", marker, 400, "body.invalid", "/startedAt body.format"),
+		"segment's digest":     segment("sha256", marker, 400, "body.invalid", "/sha256 body.format"),
+		"segment of nothing":   post("enforcer1", tape+"/"+newKey(t)+"/segments", oneSegment(1, 1), 404, "record.not_found", ""),
+		"closed with none":     post("enforcer1", taped+"/close", object{"segments": 0}, 400, "body.invalid", "/segments body.range"),
+		"closing nothing":      post("enforcer1", tape+"/"+newKey(t)+"/close", object{"segments": 1}, 404, "record.not_found", ""),
 		"penalty, unsigned":    post("enforcer1", "/v1/office/penalties", object{"visit": filed.visit}, 409, "visit.unsigned", "/visit"),
 		"hazard, unsigned":     post("enforcer1", "/v1/office/hazards", object{"visit": filed.visit, "item": filed.items[0], "text": marker}, 409, "visit.unsigned", "/visit"),
 	}

@@ -132,6 +132,7 @@ func (c *filedCase) inspect() {
 	report := "/v1/office/reports/" + c.ids["report"]
 	c.ids["inspection"] = c.do("desk1", report+"/inspection", doc{"persons": c.persons("enforcer1", "enforcer2"), "imminent": true}).Ref
 	c.await("enforcer1", "/v1/field/tasks", c.ids["inspection"])
+	c.record()
 	c.ids["visit"] = c.do("enforcer1", "/v1/office/inspections", c.visit(c.ids)).ID
 	c.do("enforcer2", "/v1/office/inspections/"+c.ids["visit"]+"/sign", nil)
 	c.ids["hazard"] = c.do("enforcer1", "/v1/office/hazards", hazard(c.ids)).ID

@@ -151,6 +151,12 @@ func (c *filedCase) samples() map[string]sample {
 
 			"GET /v1/office/inspections/:id/exhibits/:item": nil,
 
+			"POST /v1/field/tasks/:id/recordings":                     fixed(doc{"kind": "video"}),
+			"POST /v1/field/tasks/:id/recordings/:recording/segments": fixed(oneSegment(1, 1000)),
+			"POST /v1/field/tasks/:id/recordings/:recording/close":    fixed(doc{"segments": 1}),
+			"GET /v1/office/inspections/:id/recordings":               nil,
+			"GET /v1/office/inspections/:id/segments/:item":           nil,
+
 			"POST /v1/office/inspections/:id/sign": nil,
 		},
 		ofTheCase: {
@@ -326,7 +332,7 @@ func kinds() map[string]string {
 
 // administered is kinds for what is no record of a case.
 func administered() map[string]string {
-	return map[string]string{"all": "family", "passkeys": "device", "people": "person", "proposals": "proposal"}
+	return map[string]string{"all": "family", "recordings": "recording", "segments": "segment", "passkeys": "device", "people": "person", "proposals": "proposal"}
 }
 
 // path fills the route's pattern.

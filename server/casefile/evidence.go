@@ -59,6 +59,10 @@ type Evidence struct {
 	Sealed []byte `bson:"sealed"`         // EvidenceFacts under CopyKey
 	Copies []Copy `bson:"copies"`
 	Doubts []byte `bson:"doubts"` // []Doubt under CopyKey, for staff only
+
+	// Recording is the recording of enforcement that the item is a segment of.
+	Recording string `bson:"recording,omitempty"`
+	Cased     bool   `bson:"cased,omitempty"` // a case rests on it: see Task.Cases
 }
 
 // Run is a row of parts of an original that are alike.
@@ -143,6 +147,12 @@ func (e *Evidence) Drop(kind CopyKind) (Copy, bool) {
 
 // Here says whether the original arrived whole and was not refused.
 func (e *Evidence) Here() bool { return e.State == EvidenceVerified || e.State == EvidenceDerived }
+
+// Stored says whether the original is here whole, also where no copy could be
+// made of it.
+func (e *Evidence) Stored() bool {
+	return e.Here() || (e.State == EvidenceRejected && e.Object != "")
+}
 
 // Owns says whether objects belong to the item: its original or a copy.
 func (e *Evidence) Owns(object string) bool {

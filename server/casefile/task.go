@@ -31,6 +31,12 @@ var TaskMoves = Table{Noun: "task", Moves: []Move{
 	{everyTask(), "reject_item", nil, ""},
 	{everyTask(), "hold_evidence", nil, ""},
 	{everyTask(), "lift_evidence", nil, ""},
+
+	// A recording is opened at work; its segments may come later.
+	{[]State{TaskAssigned, TaskSeen, TaskAcknowledged}, "open_recording", nil, ""},
+	{everyTask(), "announce_segment", nil, ""},
+	{everyTask(), "close_recording", nil, ""},
+	{everyTask(), "keep_recordings", nil, ""},
 }}
 
 func everyTask() []State { return []State{TaskAssigned, TaskSeen, TaskAcknowledged, TaskDone} }
@@ -79,6 +85,10 @@ type Task struct {
 	// Collected is what the assignee took at the place (现场取证).
 	Collected []Evidence `bson:"collected"`
 	Result    *Result    `bson:"result"`
+
+	// Recordings are what officers recorded of an inspection (执法全过程记录).
+	Recordings []Recording `bson:"recordings,omitempty"`
+	Cases      []string    `bson:"cases,omitempty"` // penalties that rest on them
 }
 
 // Held is a task that waits to be handed out: its one effect, which is due then,

@@ -68,6 +68,8 @@ func Routes(d Deps) []web.Route {
 		get("/v1/office/inspections", casefile.VisitList, list(casefile.VisitMoves, s.ListInspections, newInspectionRow)),
 		post("/v1/office/inspections", casefile.VisitFile, "office-inspection", create(s.FileInspection)),
 		get("/v1/office/inspections/:id", casefile.VisitRead, read(s.ReadInspection, newInspection)),
+		get("/v1/office/inspections/:id/recordings", casefile.VisitRead, recordings(s)),
+		download("/v1/office/inspections/:id/segments/:item", casefile.VisitRead, file(s.RecordedSegment)),
 		post("/v1/office/inspections/:id/sign", casefile.VisitFile, "", move(s.SignInspection)),
 
 		get("/v1/office/hazards", casefile.HazardRead, list(casefile.HazardMoves, s.ListHazards, newHazardRow)),

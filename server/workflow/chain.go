@@ -137,7 +137,7 @@ func (s *Service) carryLink(ctx context.Context, w Waiting, e casefile.Effect) e
 		return nil
 	}
 	_, _, item, err := s.derived(ctx, link)
-	if err != nil || !item.Here() {
+	if err != nil || !item.Stored() {
 		return err
 	}
 	if err := s.Media.Lock(ctx, original(item), e.Keep); err != nil {

@@ -37,7 +37,7 @@ func (s *Service) hold(ctx context.Context, call Call, id string, in Hold, comma
 	return change(ctx, s, call, s.Tasks, casefile.TaskMoves, id, casefile.EvidenceHold,
 		func(t *casefile.Task, e *casefile.Event) ([]casefile.Effect, error) {
 			item, ok := casefile.FindEvidence(t.Collected, in.Item)
-			if !ok || t.Result == nil {
+			if !ok || (t.Result == nil && item.Recording == "") {
 				return nil, fault.Absent()
 			}
 			switch held := act == casefile.CustodyHold; {
@@ -53,6 +53,6 @@ func (s *Service) hold(ctx context.Context, call Call, id string, in Hold, comma
 			e.Command, e.Ref, e.Code = command, item.ID, in.Reason
 			link := s.linkAt(e.At, act, t.Tenant, t.ID, item.ID, e.By)
 			link.Copy, link.Note = string(casefile.OriginalCopy), in.Reason
-			return []casefile.Effect{{Link: &link, Keep: tenant.Policy.keepUntil(e.At)}}, nil
+			return []casefile.Effect{{Link: &link, Keep: tenant.Policy.keepItem(*item, e.At)}}, nil
 		})
 }

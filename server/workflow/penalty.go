@@ -25,7 +25,7 @@ func (s *Service) FilePenalty(ctx context.Context, call Call, visitID string) (c
 			*p = casefile.Penalty{
 				Head: p.Head, Visit: visit.ID, Cause: visit.Cause, Area: visit.Area, Party: visit.Party, Officers: visit.Officers,
 			}
-			return nil, nil
+			return restsOn(p), nil
 		})
 }
 
@@ -36,8 +36,14 @@ func (s *Service) onPenalty(
 	return change(ctx, s, call, s.Penalties, casefile.PenaltyMoves, id, action,
 		func(p *casefile.Penalty, e *casefile.Event) ([]casefile.Effect, error) {
 			e.Command = command
-			return nil, do(p, e)
+			err := do(p, e)
+			return restsOn(p), err
 		})
+}
+
+// restsOn tells the inspection's recordings that a case rests on them.
+func restsOn(p *casefile.Penalty) []casefile.Effect {
+	return []casefile.Effect{{Follow: &casefile.Follow{Record: p.Visit, Command: "keep_recordings", Ref: p.ID}}}
 }
 
 // Notice is what the party was told and what it answered.

@@ -197,6 +197,8 @@ func (s *Service) follow(ctx context.Context, tenant string, f casefile.Follow, 
 		return s.followPayout(ctx, tenant, f, key)
 	case "add_exhibit":
 		return s.addExhibit(ctx, tenant, f, key)
+	case "keep_recordings":
+		return s.keepRecordings(ctx, tenant, f, key)
 	case "claim":
 		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(a *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
 			a.Opening, e.At = f.Ref, onlyDay(e.At)

@@ -229,6 +229,11 @@ type Policy struct {
 	// EvidenceDays is how long the originals of staff are under object lock (留存); 0 is not.
 	EvidenceDays int `bson:"evidence_days" json:"evidenceDays"`
 
+	// How long a recording of enforcement is kept and under object lock, in days;
+	// a case counts from its last step.
+	RecordingDays     int `bson:"recording_days" json:"recordingDays"`          // no case rests on it
+	CaseRecordingDays int `bson:"case_recording_days" json:"caseRecordingDays"` // a penalty rests on it
+
 	// PlainViews says that pictures are shown without the viewer's stamp (水印).
 	PlainViews bool `bson:"plain_views" json:"plainViews"`
 

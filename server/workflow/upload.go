@@ -78,8 +78,7 @@ func (s *Service) announce(ctx context.Context, call Call, of string, at media.P
 	if err := tenant.Policy.checkAnnounced(in); err != nil {
 		return nil, err
 	}
-	// The end of a day: when a reporter announced something is nobody's to know.
-	expires := onlyDay(s.now().Add(time.Duration(tenant.Policy.UploadHours)*time.Hour)).AddDate(0, 0, 1)
+	expires := s.uploadEnd(tenant.Policy)
 	var items []casefile.Evidence
 	plan := func(e *casefile.Event, has int) error {
 		if has+len(in) > tenant.Policy.MaxManifest {
@@ -102,7 +101,7 @@ func (s *Service) announce(ctx context.Context, call Call, of string, at media.P
 	if of == toTask {
 		_, err = change(ctx, s, call, s.Tasks, casefile.TaskMoves, record, casefile.TaskWork,
 			func(t *casefile.Task, e *casefile.Event) ([]casefile.Effect, error) {
-				err := plan(e, len(t.Collected))
+				err := plan(e, t.Loose())
 				t.Collected = append(t.Collected, items...)
 				return nil, err
 			})

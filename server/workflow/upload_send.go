@@ -268,13 +268,9 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 	if link.By == byReporter {
 		link.Digest = index
 	}
-	var keep time.Time // what staff took is under object lock
-	if link.By != byReporter {
-		tenant, err := s.Directory.Tenant(ctx, u.Tenant)
-		if err != nil {
-			return err
-		}
-		keep = tenant.Policy.keepUntil(s.now())
+	tenant, err := s.Directory.Tenant(ctx, u.Tenant)
+	if err != nil {
+		return err
 	}
 	return s.onItem(ctx, itemOf(u), "verify_item", func(e *casefile.Evidence) ([]casefile.Effect, bool) {
 		if e.State != casefile.EvidenceExpected && e.State != casefile.EvidenceReceiving {
@@ -285,6 +281,10 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 			e.Runs = append(e.Runs, casefile.Run(run))
 		}
 		e.Digest, e.Sealed = index, sealed
+		var keep time.Time // what staff took is under object lock
+		if link.By != byReporter {
+			keep = tenant.Policy.keepItem(*e, s.now())
+		}
 		return append(casefile.CopiesOf([]casefile.Evidence{*e}), casefile.Effect{Link: &link, Keep: keep}), true
 	})
 }
@@ -294,7 +294,7 @@ func reject(e *casefile.Evidence, reason string) bool {
 	if e.State == casefile.EvidenceRejected {
 		return false
 	}
-	*e = casefile.Evidence{ID: e.ID, Kind: e.Kind, State: casefile.EvidenceRejected, Reason: reason}
+	*e = casefile.Evidence{ID: e.ID, Kind: e.Kind, State: casefile.EvidenceRejected, Reason: reason, Recording: e.Recording, Cased: e.Cased}
 	return true
 }
 

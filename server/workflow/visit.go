@@ -31,7 +31,7 @@ func (s *Service) FileInspection(ctx context.Context, call Call, in InspectionRe
 		return casefile.Outcome{}, err
 	}
 	if task.Kind != casefile.Inspection {
-		return casefile.Outcome{}, fault.New(fault.Conflict, "visit.not_inspection", "this task is no inspection").At("/task")
+		return casefile.Outcome{}, errNotInspection().At("/task")
 	}
 	if err := checkInspection(task, in, s.now()); err != nil {
 		return casefile.Outcome{}, err
@@ -76,6 +76,10 @@ func (s *Service) FileInspection(ctx context.Context, call Call, in InspectionRe
 		err = fault.New(fault.Conflict, "visit.recorded", "the inspection of this task is recorded; another one needs another task").At("/task")
 	}
 	return out, err
+}
+
+func errNotInspection() *fault.Fault {
+	return fault.New(fault.Conflict, "visit.not_inspection", "this task is no inspection")
 }
 
 func checkInspection(task *casefile.Task, in InspectionRecord, now time.Time) error {
