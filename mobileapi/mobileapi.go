@@ -71,7 +71,7 @@ func Routes(d Deps) []web.Route {
 		{Method: http.MethodHead, Path: "/v1/uploads/:id", Action: casefile.UploadSend, Header: tus.Header(), Handle: u.Find},
 		{Method: http.MethodPatch, Path: "/v1/uploads/:id", Action: casefile.UploadSend, Header: tus.Header(), Stream: true, MayBeEmpty: true, Type: tus.Type, MaxBody: tus.MaxPiece, Handle: u.Append},
 		{Method: del, Path: "/v1/uploads/:id", Action: casefile.UploadSend, Header: tus.Header(), Handle: u.End},
-		{Method: post, Path: "/v1/field/tasks/:id/uploads", Action: casefile.TaskWork, Body: "upload-announce", Command: true, Handle: u.AnnounceCollected},
+		{Method: post, Path: "/v1/field/tasks/:id/uploads", Action: casefile.TaskWork, Body: "task-announce", Command: true, Handle: u.AnnounceCollected},
 		{Method: post, Path: "/v1/field/tasks/:id/recordings", Action: casefile.VisitFile, Body: "recording-open", Command: true, Handle: i.OpenRecording},
 		{Method: post, Path: "/v1/field/tasks/:id/recordings/:recording/segments", Action: casefile.VisitFile, Body: "recording-segment", Command: true, Handle: u.AnnounceSegment},
 		{Method: post, Path: "/v1/field/tasks/:id/recordings/:recording/close", Action: casefile.VisitFile, Body: "recording-close", Command: true, Handle: i.CloseRecording},

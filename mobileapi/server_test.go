@@ -98,7 +98,7 @@ func start(t *testing.T) *rig {
 		Awards: store.Awards, Openings: store.Openings, Leads: store.Leads, Held: store.Held, Batches: store.Batches, Payouts: store.Payouts, Statistics: store.Statistics, Envelopes: store.Envelopes, Messages: store.Messages, Uploads: store.Uploads, Pending: store.Pending,
 		Contacts:  store.Contacts,
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger,
-		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains, Prints: store.Prints, CopyJobs: store.CopyJobs,
+		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains, Prints: store.Prints, CopyJobs: store.CopyJobs, Claims: store.Claims,
 		Copies:   must(copies.New(ctx, copies.Config{Scratch: "/dev/shm", Random: rand.Reader, Photos: scrub.New(scrub.Config{}), Ways: sandbox.Only()})),
 		Passkeys: must(workflow.NewPasskeys(origin)), Keyring: keyring, Hasher: hasher, Now: r.clock.now, Random: rand.Reader, Log: log,
 		Audit: storetest.NewLog(t, store.Audit, "test", 0),

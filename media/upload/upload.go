@@ -98,6 +98,7 @@ type State struct {
 	Name   string     `json:"name"`   // of the file, as its sender calls it
 	Sum    []byte     `json:"sum"`    // state of SHA-256 at Offset
 	Class  kind.Class `json:"class"`  // as announced
+	Said   []byte     `json:"said"`   // what the sender says of it besides; the caller's
 	SHA256 []byte     `json:"sha256"` // of a whole upload
 
 	// What the content is, once the first bytes are here.

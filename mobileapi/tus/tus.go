@@ -9,8 +9,6 @@
 package tus
 
 import (
-	"encoding/hex"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -152,28 +150,41 @@ func spoken(q *web.Request) error {
 
 // AnnounceEvidence announces files of a receipt's holder.
 func (h Handlers) AnnounceEvidence(q *web.Request) (web.Reply, error) {
-	return h.announce(q, func(call workflow.Call, in []workflow.Announcement) ([]workflow.Announced, error) {
+	return announce(q, func(call workflow.Call, in []workflow.Announcement) ([]workflow.Announced, error) {
 		return h.Service.AnnounceEvidence(q.Context(), call, in)
-	})
-}
-
-// AnnounceCollected announces what the assignee of a task took at the place.
-func (h Handlers) AnnounceCollected(q *web.Request) (web.Reply, error) {
-	return h.announce(q, func(call workflow.Call, in []workflow.Announcement) ([]workflow.Announced, error) {
-		return h.Service.AnnounceCollected(q.Context(), call, q.Param("id"), in)
 	})
 }
 
 // AnnounceAttachment announces files of the desk for a reporter.
 func (h Handlers) AnnounceAttachment(q *web.Request) (web.Reply, error) {
-	return h.announce(q, func(call workflow.Call, in []workflow.Announcement) ([]workflow.Announced, error) {
+	return announce(q, func(call workflow.Call, in []workflow.Announcement) ([]workflow.Announced, error) {
 		return h.Service.AnnounceAttachment(q.Context(), call, q.Param("id"), in)
 	})
 }
 
-func (h Handlers) announce(
-	q *web.Request, do func(workflow.Call, []workflow.Announcement) ([]workflow.Announced, error),
-) (web.Reply, error) {
+// AnnounceCollected announces what the assignee of a task took at the place.
+func (h Handlers) AnnounceCollected(q *web.Request) (web.Reply, error) {
+	call, err := intake.Call(q)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	var in wire.AnnounceTaken
+	if err := q.Decode(&in); err != nil {
+		return web.Reply{}, err
+	}
+	var items []workflow.Announcement
+	for i, item := range in.Items {
+		a, err := item.Announcement(i)
+		if err != nil {
+			return web.Reply{}, err
+		}
+		a.Photo = item.PhotoID
+		items = append(items, a)
+	}
+	return announced(h.Service.AnnounceCollected(q.Context(), call, q.Param("id"), items, in.Capture()))
+}
+
+func announce(q *web.Request, do func(workflow.Call, []workflow.Announcement) ([]workflow.Announced, error)) (web.Reply, error) {
 	call, err := intake.Call(q)
 	if err != nil {
 		return web.Reply{}, err
@@ -184,38 +195,29 @@ func (h Handlers) announce(
 	}
 	var items []workflow.Announcement
 	for i, item := range in.Items {
-		sum, err := digest(item.SHA256)
+		a, err := item.Announcement(i)
 		if err != nil {
-			return web.Reply{}, err.At(fmt.Sprintf("/items/%d/sha256", i))
+			return web.Reply{}, err
 		}
-		items = append(items, workflow.Announcement{Kind: item.Kind, Size: item.Size, SHA256: sum})
+		items = append(items, a)
 	}
-	announced, err := do(call, items)
+	return announced(do(call, items))
+}
+
+func announced(all []workflow.Announced, err error) (web.Reply, error) {
 	if err != nil {
 		return web.Reply{}, err
 	}
-	return expected(announced), nil
+	return expected(all), nil
 }
 
 // expected answers with what is expected now.
-func expected(announced []workflow.Announced) web.Reply {
+func expected(all []workflow.Announced) web.Reply {
 	out := wire.Announced{Uploads: Path, Items: []wire.AnnouncedItem{}}
-	for _, a := range announced {
+	for _, a := range all {
 		out.Items = append(out.Items, wire.AnnouncedItem{N: a.N, ID: a.Item, Right: a.Right, Expires: a.Expires.UTC().Truncate(time.Second)})
 	}
 	return web.Reply{Status: http.StatusCreated, Body: out}
-}
-
-// digest reads a SHA-256 in hex, which may be left out.
-func digest(text string) ([]byte, *fault.Fault) {
-	if text == "" {
-		return nil, nil
-	}
-	sum, err := hex.DecodeString(text)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "evidence.digest_format", "a SHA-256 is 64 hex digits")
-	}
-	return sum, nil
 }
 
 // AnnounceSegment announces a segment of a recording of an inspection.
@@ -228,9 +230,9 @@ func (h Handlers) AnnounceSegment(q *web.Request) (web.Reply, error) {
 	if err := q.Decode(&in); err != nil {
 		return web.Reply{}, err
 	}
-	sum, wrong := digest(in.SHA256)
-	if wrong != nil {
-		return web.Reply{}, wrong.At("/sha256")
+	sum, err := wire.Digest(in.SHA256, "/sha256")
+	if err != nil {
+		return web.Reply{}, err
 	}
 	a, err := h.Service.AnnounceSegment(q.Context(), call, q.Param("id"), workflow.SegmentPlan{
 		Recording: q.Param("recording"), N: in.N, Size: in.Size, SHA256: sum, StartedAt: in.StartedAt, OffsetMS: in.OffsetMS, DurationMS: in.DurationMS,

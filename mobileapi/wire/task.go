@@ -74,12 +74,20 @@ type Result struct {
 	WhyOutside string     `json:"whyOutside,omitempty"`
 	Mock       bool       `json:"mock,omitempty"` // the device says that its position is made up
 	Clock      *Clock     `json:"clock,omitempty"`
+	PhotoIDs   []string   `json:"photoIds,omitempty"` // of the files in their order, given when they were taken
 }
 
 // Clock is what the device says of its clock when it sends.
 type Clock struct {
 	Now       time.Time `json:"now"`
 	ElapsedMS int64     `json:"elapsedMs"` // since the result was saved, by ticks that no clock setting changes
+}
+
+func (c *Clock) clock() *workflow.Clock {
+	if c == nil {
+		return nil
+	}
+	return &workflow.Clock{Now: c.Now, ElapsedMS: c.ElapsedMS}
 }
 
 // Finding is what was found about an item.
@@ -91,10 +99,7 @@ type Finding struct {
 
 // TaskResult returns the result; its files are the caller's to add.
 func (r Result) TaskResult() workflow.TaskResult {
-	out := workflow.TaskResult{Note: r.Note, Position: r.Position, WhyOutside: r.WhyOutside, Mock: r.Mock}
-	if r.Clock != nil {
-		out.Clock = &workflow.Clock{Now: r.Clock.Now, ElapsedMS: r.Clock.ElapsedMS}
-	}
+	out := workflow.TaskResult{Note: r.Note, Position: r.Position, WhyOutside: r.WhyOutside, Mock: r.Mock, Clock: r.Clock.clock(), Photos: r.PhotoIDs}
 	for _, f := range r.Findings {
 		out.Findings = append(out.Findings, casefile.ItemFinding{Ref: f.Ref, Finding: f.Finding, Text: f.Text})
 	}

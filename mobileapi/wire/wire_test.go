@@ -45,10 +45,14 @@ func TestSchemas(t *testing.T) {
 			bodies = append(bodies, in)
 		}
 	}
-	result := wire.Result{Note: "n", Position: *place(), WhyOutside: "w"}
+	result := wire.Result{Note: "n", Position: *place(), WhyOutside: "w", Mock: true, Clock: &wire.Clock{}, PhotoIDs: []string{id}}
 	for _, f := range []casefile.Finding{casefile.Substantiated, casefile.Partial, casefile.Unsubstantiated, casefile.Unable} {
 		result.Findings = append(result.Findings, wire.Finding{Ref: id, Finding: f, Text: "t"})
 	}
+	item := wire.AnnounceItem{Kind: casefile.Photo, Size: 1, SHA256: id + id}
+	bodies = append(bodies, wire.Announce{Items: []wire.AnnounceItem{item}}, wire.AnnounceTaken{
+		Items: []wire.TakenItem{{AnnounceItem: item, PhotoID: id}}, Position: place(), Mock: true, Clock: &wire.Clock{},
+	})
 	bodies = append(bodies, result, wire.OpenReceipt{Code: "1"}, wire.PutDevice{Token: "t"},
 		wire.OpenSession{Tenant: "county", Login: "l", Password: "p", Device: id}, wire.RefreshSession{Refresh: "r", Device: id},
 		wire.WriteMessage{Text: "t"}, wire.Withdraw{Pressed: true, Text: "t"}, wire.Close{ForfeitAward: true},
@@ -57,7 +61,7 @@ func TestSchemas(t *testing.T) {
 		"wire.Report": "report-submit", "wire.Result": "task-result", "wire.OpenReceipt": "receipt-session",
 		"wire.OpenSession": "session-open", "wire.RefreshSession": "session-refresh", "wire.PutDevice": "device",
 		"wire.WriteMessage": "receipt-message", "wire.Withdraw": "receipt-withdrawal", "wire.Close": "receipt-closing",
-		"wire.Exchange": "receipt-exchange", "wire.ClaimByCode": "receipt-claim",
+		"wire.Exchange": "receipt-exchange", "wire.Announce": "upload-announce", "wire.AnnounceTaken": "task-announce", "wire.ClaimByCode": "receipt-claim",
 	}
 	for _, body := range bodies {
 		text, err := json.Marshal(body)

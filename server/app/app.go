@@ -163,7 +163,7 @@ func (a *App) assemble(ctx context.Context) error {
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger, Statistics: a.store.Statistics,
 		Media: media.New(a.objects, a.env.Random, media.Config{Memory: evidenceMemory}), Cleaner: a.photos,
 		Chains: a.store.Chains, Prints: a.store.Prints, Painter: redact.New(0),
-		Copies: a.maker, CopyJobs: a.store.CopyJobs,
+		Copies: a.maker, CopyJobs: a.store.CopyJobs, Claims: a.store.Claims,
 		Keyring: keyring, Hasher: a.hasher(keyring), Schemes: rules, Audit: a.audit,
 		Now: a.env.Now, Random: a.env.Random, Log: a.env.Log,
 	}

@@ -139,6 +139,13 @@ func badTasks(t *testing.T, w *world) map[string]badRow {
 	mine := func(change object, code, field string) badRow {
 		return result(open, open.patroler, open.patrol, change, 400, code, field)
 	}
+	taken := func(change object, code, field string) badRow {
+		body := object{"items": []object{{"kind": "photo", "size": 1}}}
+		for k, v := range change {
+			body[k] = v
+		}
+		return post(open.patroler, "/v1/field/tasks/"+open.patrol+"/uploads", body, 400, code, field)
+	}
 	first := open.findings(notSo)[:1]
 	far := object{"lon": 125.0, "lat": 44.0, "datum": "wgs84"}
 	patrol := func(change object, code, field string) badRow {
@@ -156,6 +163,13 @@ func badTasks(t *testing.T, w *world) map[string]badRow {
 		"outside, no reason": mine(object{"position": far}, "task.outside", "/whyOutside"),
 		"position 0, 0":      mine(object{"position": object{"lon": 0, "lat": 0, "datum": "wgs84"}}, "place.no_fix", "/position/lon"),
 		"no position":        mine(object{"position": nil}, "body.invalid", "/position body.type"),
+		"photo id of words":  mine(object{"photoIds": []string{marker}}, "body.invalid", "/photoIds/0 body.format"),
+		"photo id twice":     mine(object{"photoIds": []string{open.items[0], open.items[0]}}, "body.invalid", "/photoIds body.not_unique"),
+		"photo id of none":   mine(object{"photoIds": []string{open.items[0]}}, "evidence.photo_ids", "/photoIds"),
+		"taken by words":     taken(object{"position": marker}, "body.invalid", "/position body.type"),
+		"taken at 0, 0":      taken(object{"position": object{"lon": 0, "lat": 0, "datum": "wgs84"}}, "place.no_fix", "/position/lon"),
+		"taken by no clock":  taken(object{"clock": object{"now": marker, "elapsedMs": -1}}, "body.invalid", "/clock/elapsedMs body.range"),
+		"id without digest":  taken(object{"items": []object{{"kind": "photo", "size": 1, "photoId": open.items[0]}}}, "evidence.photo_digest", "/items"),
 		"picture is text": {
 			who: open.patroler, path: "/v1/field/tasks/" + open.patrol + "/result", status: 415, code: "evidence.type", at: "/evidence",
 			form: []part{jsonPart("result", object{"findings": open.findings(notSo), "position": open.place()}), photo([]byte(marker))},

@@ -14,6 +14,7 @@ const (
 	DoubtSkew     DoubtRule = "clock"        // the device's clock is off
 	DoubtSoftware DoubtRule = "software"     // written by a program that changes pictures
 
+	DoubtSameFile    DoubtRule = "same_file"    // byte for byte one that was kept for another task
 	DoubtSamePicture DoubtRule = "same_picture" // like one taken for another task
 )
 

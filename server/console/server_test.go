@@ -64,7 +64,7 @@ func open(t *testing.T) *office {
 		Awards: store.Awards, Openings: store.Openings, Rings: store.Rings, Leads: store.Leads, Held: store.Held, Batches: store.Batches, Payouts: store.Payouts, Statistics: store.Statistics, Envelopes: store.Envelopes, Messages: store.Messages, Uploads: store.Uploads, Pending: store.Pending,
 		Approvals: store.Approvals, Contacts: store.Contacts,
 		Directory: store.Directory, Accounts: store.Accounts, SignIns: store.SignIns, Rosters: store.Rosters, Ledger: store.Ledger, Schemes: must(reward.Load(schemes.Files)),
-		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains, Prints: store.Prints, CopyJobs: store.CopyJobs,
+		Media: media.New(blobtest.Open(t), rand.Reader, media.Config{}), Cleaner: scrub.New(scrub.Config{}), Painter: redact.New(0), Chains: store.Chains, Prints: store.Prints, CopyJobs: store.CopyJobs, Claims: store.Claims,
 		Copies:  must(copies.New(ctx, copies.Config{Scratch: "/dev/shm", Random: rand.Reader, Photos: scrub.New(scrub.Config{}), Ways: sandbox.Only()})),
 		Keyring: keyring, Hasher: hasher, Now: time.Now, Random: rand.Reader, Log: log,
 		Audit: storetest.NewLog(t, store.Audit, "test", 0),

@@ -38,6 +38,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		terms,
 		copying,
 		payouts,
+		claimCollection,
 	}
 }
 

@@ -66,6 +66,7 @@ type Store struct {
 	Chains      workflow.Chains
 	Prints      workflow.Prints
 	CopyJobs    workflow.CopyJobs
+	Claims      workflow.Claims
 	Directory   workflow.Directory
 	Accounts    workflow.Accounts
 	SignIns     workflow.SignIns
@@ -134,6 +135,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Chains:    chains{db.Collection("chain")},
 		Prints:    prints{db.Collection("print")},
 		CopyJobs:  copyJobs{db.Collection("copy_job")},
+		Claims:    claims{db.Collection(claimKind)},
 		Directory: d,
 		Accounts:  accounts{db},
 		SignIns:   signIns{db},

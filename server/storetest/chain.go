@@ -96,3 +96,30 @@ func prints(t *testing.T, s *mongostore.Store) {
 	ok(t, err)
 	same(t, "another tenant's", page, []workflow.Print{of("other", "d", 1)})
 }
+
+// claimRace lets many claim one id: all are told the first, whoever it is.
+func claimRace(t *testing.T, s *mongostore.Store) {
+	ctx := t.Context()
+	holder, err := s.Claims.Holder(ctx, "a")
+	ok(t, err)
+	same(t, "holder of what nobody claimed", holder, "")
+	var told [racers]string
+	var all sync.WaitGroup
+	for i := range racers {
+		all.Go(func() {
+			var err error
+			if told[i], err = s.Claims.Claim(ctx, workflow.Claim{ID: "a", Tenant: "county", By: string(rune('a' + i))}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	holder, err = s.Claims.Holder(ctx, "a")
+	ok(t, err)
+	for _, got := range told {
+		same(t, "told", got, holder)
+	}
+	holder, err = s.Claims.Claim(ctx, workflow.Claim{ID: "b", Tenant: "county", By: "x"})
+	ok(t, err)
+	same(t, "another id", holder, "x")
+}

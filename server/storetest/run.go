@@ -60,6 +60,7 @@ func Run(t *testing.T, open Opener) {
 		"chains":         chains,
 		"chainRace":      chainRace,
 		"prints":         prints,
+		"claimRace":      claimRace,
 		"logStore":       logStore,
 		"logHead":        logHead,
 		"logRace":        logRace,

@@ -118,6 +118,12 @@ func (k *Keyring) FileIndex(tenant string, sum [sha256.Size]byte) []string {
 	return k.hashes(Digest, "gridwatch/file-index/1", []byte(tenant), sum[:])
 }
 
+// PhotoIndex returns what the id that an app gave a photo is kept under within a
+// tenant: newest key first, to store the first and look for all.
+func (k *Keyring) PhotoIndex(tenant, photo string) []string {
+	return k.hashes(Digest, "gridwatch/photo-index/1", []byte(tenant), []byte(photo))
+}
+
 // Shuffle returns a text by which things can be put in an order that tells
 // nothing of them to who lacks the key.
 func (k *Keyring) Shuffle(parts ...string) string {

@@ -285,7 +285,7 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 		return AddedEvidence{}, err
 	}
 	// By the end of the day: when in the day is not kept of a reporter.
-	if err := s.doubt(st, circumstances{received: onlyDay(s.now()).AddDate(0, 0, 1)}, tenant.Policy.Doubts); err != nil {
+	if err := s.doubt(ctx, st, circumstances{received: onlyDay(s.now()).AddDate(0, 0, 1)}, tenant.Policy.Doubts); err != nil {
 		s.discard(ctx, st.items)
 		return AddedEvidence{}, err
 	}

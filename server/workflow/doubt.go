@@ -1,6 +1,8 @@
 package workflow
 
 import (
+	"context"
+	"crypto/sha256"
 	"strings"
 	"time"
 
@@ -142,19 +144,36 @@ func softwareDoubt(f probe.Facts, l DoubtLimits) casefile.Doubt {
 
 // doubt keeps with every item of a stage what the rules find of it, sealed as
 // its facts are.
-func (s *Service) doubt(st *stage, c circumstances, l DoubtLimits) error {
+func (s *Service) doubt(ctx context.Context, st *stage, c circumstances, l DoubtLimits) error {
 	for i := range st.items {
 		at := media.Place{Tenant: st.tenant, Record: st.id, Item: st.items[i].ID}
 		facts, _ := st.facts[i].Capture.(probe.Facts)
+		found, err := s.found(ctx, at, facts, st.files[i].SHA256, c, l)
+		if err != nil {
+			return err
+		}
 		key, err := s.Keyring.OpenDataKey(copyPlace(at), st.items[i].CopyKey)
 		if err != nil {
 			return err
 		}
-		if st.items[i].Doubts, err = sealJSON(key, doubts(facts, c, l), doubtsAD(at)); err != nil {
+		if st.items[i].Doubts, err = sealJSON(key, found, doubtsAD(at)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// found is what all rules find of an item. Whether its file came before is asked
+// of what was taken for a task alone.
+func (s *Service) found(
+	ctx context.Context, at media.Place, f probe.Facts, sum [sha256.Size]byte, c circumstances, l DoubtLimits,
+) ([]casefile.Doubt, error) {
+	out := doubts(f, c, l)
+	if c.begun.IsZero() {
+		return out, nil
+	}
+	same, err := s.sameFile(ctx, at.Tenant, at.Record, sum)
+	return append(out, same), err
 }
 
 // doubtsOf opens what the rules found of an item.

@@ -236,7 +236,7 @@ func (s *Service) newReport(
 	if err := s.places(ctx, tenant, in, r, &body); err != nil {
 		return nil, err
 	}
-	if err := s.doubt(stage, circumstances{received: now, position: body.Stood}, tenant.Policy.Doubts); err != nil {
+	if err := s.doubt(ctx, stage, circumstances{received: now, position: body.Stood}, tenant.Policy.Doubts); err != nil {
 		return nil, err
 	}
 	r.Evidence = stage.items

@@ -71,6 +71,7 @@ type Deps struct {
 	Messages  Messages
 	Uploads   upload.Store
 	CopyJobs  CopyJobs
+	Claims    Claims
 
 	WrappedKeys WrappedKeys
 	Erasures    Erasures

@@ -167,6 +167,7 @@ type TaskResult struct {
 	Mock       bool   // the device says that its position is made up
 	Clock      *Clock // of the device; nil if it does not say
 	Files      Files
+	Photos     []string // ids that the app gave the files when they were taken, in their order; or none
 }
 
 // SaveResult (核实反馈) ends a patrol task. The one position is compared with
@@ -188,11 +189,15 @@ func (s *Service) SaveResult(ctx context.Context, call Call, id string, in TaskR
 		return casefile.Outcome{}, err
 	}
 	st := &stage{id: task.ID, tenant: task.Tenant, max: tenant.Policy.MaxItems}
-	if err := s.storeAll(ctx, st, in.Files); err != nil {
+	err = s.storeAll(ctx, st, in.Files)
+	if err == nil {
+		err = s.claimForm(ctx, task, in.Photos, st.files)
+	}
+	if err != nil {
 		s.discard(ctx, st.items)
 		return casefile.Outcome{}, err
 	}
-	if err := s.doubt(st, circumstances{
+	if err := s.doubt(ctx, st, circumstances{
 		received: s.now(), begun: task.At, position: &result.Position, mock: in.Mock, target: true, inGrid: result.InGrid,
 		distance: result.DistanceM, clock: in.Clock,
 	}, tenant.Policy.Doubts); err != nil {
@@ -235,16 +240,24 @@ func (s *Service) result(ctx context.Context, t *casefile.Task, in TaskResult) (
 	if err != nil {
 		return casefile.Result{}, err
 	}
-	index, err := s.gridsOf(ctx, t.Tenant)
-	if err != nil {
+	out := casefile.Result{Findings: in.Findings, Note: in.Note, Position: at, WhyOutside: in.WhyOutside}
+	known, err := false, error(nil)
+	if known, out.InGrid, out.DistanceM, err = s.toTarget(ctx, t, point); err != nil {
 		return casefile.Result{}, err
 	}
-	out := casefile.Result{Findings: in.Findings, Note: in.Note, Position: at, WhyOutside: in.WhyOutside}
-	out.DistanceM = grid.DistanceM(point, grid.WGS84{Lon: t.Place.Lon, Lat: t.Place.Lat})
-	g, known := index.Grid(grid.Code(t.Area))
-	out.InGrid = known && g.Holds(point)
 	if known && !out.InGrid && in.WhyOutside == "" {
 		return out, fault.New(fault.Invalid, "task.outside", "the position lies outside the grid of the place: say why").At("/whyOutside")
 	}
 	return out, nil
+}
+
+// toTarget compares a point with the target of a task: whether the grid of the
+// target is known, whether it holds the point, and how many metres lie between.
+func (s *Service) toTarget(ctx context.Context, t *casefile.Task, point grid.WGS84) (known, inGrid bool, distance float64, err error) {
+	index, err := s.gridsOf(ctx, t.Tenant)
+	if err != nil {
+		return false, false, 0, err
+	}
+	g, known := index.Grid(grid.Code(t.Area))
+	return known, known && g.Holds(point), grid.DistanceM(point, grid.WGS84{Lon: t.Place.Lon, Lat: t.Place.Lat}), nil
 }

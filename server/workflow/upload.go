@@ -31,6 +31,9 @@ type Announcement struct {
 	Kind   casefile.EvidenceKind
 	Size   int64  // bytes
 	SHA256 []byte // nil if the sender cannot tell yet
+	Photo  string // id that the app gave it when it was taken, of staff; may be ""
+
+	said []byte // JSON of said
 }
 
 // Announced is an item that is expected, with the right to send it: single use,
@@ -61,10 +64,14 @@ func (s *Service) AnnounceAttachment(ctx context.Context, call Call, id string, 
 	return s.announce(ctx, call, toReply, placeOfReport(r), r.ID, in)
 }
 
-// AnnounceCollected is AnnounceEvidence for what an assignee takes at the place.
-func (s *Service) AnnounceCollected(ctx context.Context, call Call, id string, in []Announcement) ([]Announced, error) {
+// AnnounceCollected is AnnounceEvidence for what an assignee takes at the place,
+// with what the device says of that.
+func (s *Service) AnnounceCollected(ctx context.Context, call Call, id string, in []Announcement, c Capture) ([]Announced, error) {
 	t, err := load(ctx, call.Actor, s.Tasks, id, casefile.TaskWork)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.collect(ctx, t, in, c); err != nil {
 		return nil, err
 	}
 	return s.announce(ctx, call, toTask, placeOfTask(t), t.ID, in)
@@ -204,7 +211,7 @@ func (s *Service) expect(
 	if err != nil {
 		return upload.Upload{}, err
 	}
-	u, err := upload.New(id, object, upload.State{Length: a.Size, Want: a.SHA256, Class: kind.Class(a.Kind)}, copies, expires)
+	u, err := upload.New(id, object, upload.State{Length: a.Size, Want: a.SHA256, Class: kind.Class(a.Kind), Said: a.said}, copies, expires)
 	if err != nil {
 		return upload.Upload{}, err
 	}

@@ -262,6 +262,14 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 	if err != nil {
 		return err
 	}
+	found, err := s.doubtsOfUpload(ctx, u, state)
+	if err != nil {
+		return err
+	}
+	inDoubt, err := sealJSON(key, found, doubtsAD(media.Place{Tenant: u.Tenant, Record: at.Record, Item: u.Item}))
+	if err != nil {
+		return err
+	}
 	index := s.Keyring.FileIndex(u.Tenant, [sha256.Size]byte(state.SHA256))[0]
 	link := s.linkAt(s.now(), casefile.CustodyStore, u.Tenant, u.Record, u.Item, senderOf(u))
 	link.Copy, link.Digest = string(casefile.OriginalCopy), facts.SHA256
@@ -280,7 +288,7 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 		for _, run := range u.Runs {
 			e.Runs = append(e.Runs, casefile.Run(run))
 		}
-		e.Digest, e.Sealed = index, sealed
+		e.Digest, e.Sealed, e.Doubts = index, sealed, inDoubt
 		var keep time.Time // what staff took is under object lock
 		if link.By != byReporter {
 			keep = tenant.Policy.keepItem(*e, s.now())
