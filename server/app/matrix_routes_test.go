@@ -309,13 +309,13 @@ func (c *filedCase) message(map[string]string) *apiclient.Form {
 	return new(apiclient.Form).JSON("message", []byte(`{"text":"Which door?"}`)).File("evidence", "door.jpg", "image/jpeg", picture)
 }
 
-// result is what the inspector saves at the place, with a picture.
+// result is what the inspector saves at the place, with a picture of its own.
 func (c *filedCase) result(ids map[string]string) *apiclient.Form {
 	text, err := json.Marshal(doc{"findings": findings(ids), "note": "As seen.", "position": c.here})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	picture := mediatest.Picture(mediatest.Options{Width: 64, Height: 48})
+	picture := mediatest.Picture(mediatest.Options{Width: 64, Height: 48, Serial: newKey(c.t)})
 	return new(apiclient.Form).JSON("result", text).File("evidence", "gate.jpg", "image/jpeg", picture)
 }
 
