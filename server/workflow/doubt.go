@@ -42,8 +42,8 @@ type circumstances struct {
 // Clock is what a device says of its clock. How much time went by since the
 // result was saved is counted by the device's own ticks, not by its clock.
 type Clock struct {
-	Now       time.Time // of the device, when it sent
-	ElapsedMS int64     // since the result was saved
+	Now       time.Time `json:"now"`       // of the device, when it sent
+	ElapsedMS int64     `json:"elapsedMs"` // since the result was saved
 }
 
 // doubts says of every rule what it finds of an item. It refuses nothing and

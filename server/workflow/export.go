@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"gridwatch/media"
 	"gridwatch/server/audit"
 	"gridwatch/server/audit/exhibit"
 	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
 )
 
 // exported is what an archive is made of.
@@ -83,9 +85,13 @@ func (s *Service) export(ctx context.Context, actor casefile.Actor, x exported) 
 	out, in := io.Pipe()
 	w := archive{s: s, exported: x, last: last, chains: map[string][]exhibit.Link{}}
 	go func() {
-		in.CloseWithError(w.write(ctx, in, exhibit.Manifest{
+		err := w.write(ctx, in, exhibit.Manifest{
 			Tenant: x.tenant, Kind: x.kind, Record: x.record, MadeBy: actor.Person, MadeAt: at, Size: last.Size,
-		}))
+		})
+		if err != nil {
+			s.Log.LogAttrs(ctx, slog.LevelWarn, "an export broke off", slog.String("code", fault.CodeOf(err)))
+		}
+		in.CloseWithError(err)
 	}()
 	return Original{ReadCloser: out, Type: "application/zip", Size: -1}, nil
 }

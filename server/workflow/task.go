@@ -241,10 +241,11 @@ func (s *Service) result(ctx context.Context, t *casefile.Task, in TaskResult) (
 		return casefile.Result{}, err
 	}
 	out := casefile.Result{Findings: in.Findings, Note: in.Note, Position: at, WhyOutside: in.WhyOutside}
-	known, err := false, error(nil)
-	if known, out.InGrid, out.DistanceM, err = s.toTarget(ctx, t, point); err != nil {
+	known, inGrid, distance, err := s.toTarget(ctx, t, point)
+	if err != nil {
 		return casefile.Result{}, err
 	}
+	out.InGrid, out.DistanceM = inGrid, distance
 	if known && !out.InGrid && in.WhyOutside == "" {
 		return out, fault.New(fault.Invalid, "task.outside", "the position lies outside the grid of the place: say why").At("/whyOutside")
 	}
