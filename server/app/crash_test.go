@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -285,29 +284,23 @@ func (s *storm) checkPhone(t *testing.T) {
 	}
 }
 
-// checkReports asks for every acknowledged report as its sender and as the desk.
+// checkReports asks for every acknowledged report as its sender, and reads its
+// photo as the two rings.
 func (s *storm) checkReports(t *testing.T) {
 	t.Helper()
+	s.allSettled(t)
 	reports, codes := s.reports(t), map[string]bool{}
 	if len(s.sent) == 0 || len(reports) != len(s.sent) {
 		t.Errorf("got %d reports for %d that were acknowledged", len(reports), len(s.sent))
 	}
-	for i, sent := range s.sent {
+	for _, sent := range s.sent {
 		r, ok := reports[sent.Number]
 		if !ok || len(r.Evidence) != 1 {
 			t.Errorf("%s: got %d items of evidence, want 1; found: %t", sent.Number, len(r.Evidence), ok)
 			continue
 		}
 		codes[sent.Code] = true
-		desk := s.as(t, fmt.Sprintf("desk%d", i%2+1))
-		var original apiclient.Answer
-		s.stubborn(t, func(ctx context.Context) error {
-			var err error
-			path := "/v1/office/reports/" + r.ID + "/evidence/" + r.Evidence[0].ID + "/original"
-			original, err = desk.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: path}, nil)
-			return err
-		})
-		sum := sha256.Sum256(original.Body)
+		sum := sha256.Sum256(s.originals(t, &r)[r.Evidence[0].ID])
 		if got := hex.EncodeToString(sum[:]); got != sent.digest() || got != sent.Evidence[0].SHA256 {
 			t.Errorf("%s: the photo has digest %s, sent was %s", sent.Number, got, sent.digest())
 		}

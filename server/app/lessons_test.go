@@ -120,9 +120,10 @@ func TestFileNamesAreNeverPaths(t *testing.T) {
 		t.Fatalf("got %d objects, %v", objects, err)
 	}
 	desk := w.as(t, "desk1")
+	w.allSettled(t)
 	for _, r := range w.reports(t) {
 		for _, item := range r.Evidence {
-			path := "/v1/office/reports/" + r.ID + "/evidence/" + item.ID + "/original"
+			path := "/v1/office/reports/" + r.ID + "/evidence/" + item.ID + "?copy=display"
 			a, err := desk.Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: path}, nil)
 			if err != nil {
 				t.Fatal(err)

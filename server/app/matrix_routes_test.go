@@ -164,7 +164,6 @@ func (c *filedCase) samples() map[string]sample {
 			"GET /v1/office/reports/:id/brief":                    nil,
 			"GET /v1/office/reports/:id/assignees":                nil,
 			"GET /v1/office/reports/:id/evidence/:item":           nil,
-			"GET /v1/office/reports/:id/evidence/:item/original":  nil,
 			"POST /v1/office/reports/:id/accept":                  nil,
 			"POST /v1/office/reports/:id/refuse":                  fixed(doc{"reason": "unclear", "text": "Nothing to go by."}),
 			"POST /v1/office/reports/:id/target":                  fixed(doc{"place": c.here, "name": "workshop"}),

@@ -32,11 +32,6 @@ func inQueue(role casefile.Role, route string) bool {
 	return byDesk(role, route) || (role == casefile.DeskOfficer && route == "GET /v1/office/reports")
 }
 
-// inCamera is what the original of a photo holds too.
-func inCamera(role casefile.Role, route string) bool {
-	return byDesk(role, route) || (role == casefile.DeskOfficer && route == readReport+"/evidence/:item/original")
-}
-
 // asMode is how the reporter wants to be known: for the desk, whatever is paid.
 func asMode(role casefile.Role, route string) bool {
 	return byDesk(role, route) || route == "GET /v1/public/:tenant" // lists all modes there are
@@ -87,10 +82,8 @@ func (c *filedCase) secrets() []guarded {
 		switch what {
 		case "message":
 			s.shown = inDialogue
-		case "narrative", "wording", "target", "objection", "file", "digest", "position":
+		case "narrative", "wording", "target", "objection", "file", "digest", "position", "serial":
 			s.shown = byDesk
-		case "serial":
-			s.shown = inCamera
 		case "time":
 			s.shown = inQueue
 		case "receipt token":

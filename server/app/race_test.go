@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -100,6 +101,20 @@ func (w *world) followed(t *testing.T, code string) string {
 		t.Error(err)
 	}
 	return receipt.Number
+}
+
+// allSettled waits until every item of every report has its copies or was
+// rejected.
+func (w *world) allSettled(t *testing.T) {
+	t.Helper()
+	awaited(t, "the copies", func() bool {
+		for _, r := range w.reports(t) {
+			if slices.ContainsFunc(r.Evidence, func(e casefile.Evidence) bool { return e.State == casefile.EvidenceVerified }) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // reports are all of the tenant, by number.

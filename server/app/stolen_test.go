@@ -20,6 +20,7 @@ import (
 	"go.mongodb.org/mongo-driver/mongo"
 	"go.mongodb.org/mongo-driver/mongo/options"
 
+	"gridwatch/media"
 	"gridwatch/server/app/apiclient"
 	"gridwatch/server/app/demo"
 	"gridwatch/server/canarytest"
@@ -149,6 +150,9 @@ func (l *loot) pry() {
 	names := map[string]bool{"device": true}
 	for _, d := range l.docs {
 		for _, text := range d.texts {
+			if at, ok := media.PlaceOf(text); ok { // of an item's object
+				names[at.String()+"/original"], names[at.String()+"/copies"] = true, true
+			}
 			for at := range len(text) + 1 {
 				if at == len(text) || text[at] == '/' || text[at] == ':' {
 					for _, use := range []string{"", "/original", "/copies"} {

@@ -151,7 +151,6 @@ func TestAfterTheTermOnlyBothRingsRead(t *testing.T) {
 	w := start(t)
 	d, p := ended(t, w)
 	d.receipt() // serves the answer
-	d.refused("leader1", "/v1/custody/openings", d.wantsArchive(), "opening.not_archived")
 	if kept := w.terms(t, 9); kept.Archived != 0 {
 		t.Error("sealed away while the reporter can object")
 	}

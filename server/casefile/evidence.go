@@ -46,6 +46,9 @@ type Evidence struct {
 	// Key is the original's own data key, wrapped for the item's place. Without
 	// it the original is not readable here: it was sealed to the rings, or erased.
 	Key []byte `bson:"key"`
+	// Away is what of the item was sealed away: Key, and a copy of CopyKey, put
+	// into the report's strongbox. Of staff's items nothing is.
+	Away []byte `bson:"away"`
 	// CopyKey is the data key of facts and copies, wrapped for the item's place.
 	CopyKey []byte `bson:"copy_key"`
 
@@ -158,6 +161,9 @@ func (e *Evidence) Stored() bool {
 func (e *Evidence) Owns(object string) bool {
 	return e.Object == object || slices.ContainsFunc(e.Copies, func(c Copy) bool { return c.Object == object })
 }
+
+// SealedAway says whether the original is read by both rings only.
+func (e *Evidence) SealedAway() bool { return len(e.Away) > 0 }
 
 // FindEvidence finds an item of a manifest.
 func FindEvidence(items []Evidence, id string) (*Evidence, bool) {

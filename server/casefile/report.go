@@ -222,9 +222,10 @@ type Report struct {
 
 	Behind Behind `bson:"behind"` // the receipt
 
-	Holds   []Hold  `bson:"holds"`
-	Archive Archive `bson:"archive"`
-	EndedAs State   `bson:"ended_as"` // of one that is erased, or about to be
+	Holds     []Hold    `bson:"holds"`
+	Strongbox Strongbox `bson:"strongbox"`
+	Archive   Archive   `bson:"archive"`
+	EndedAs   State     `bson:"ended_as"` // of one that is erased, or about to be
 }
 
 // Refusal (不予受理) has a coded reason (R3); its text is sealed under the report's key.

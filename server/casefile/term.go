@@ -14,13 +14,20 @@ type Hold struct {
 	Why      string `bson:"why" json:"why,omitempty"` // it was lifted
 }
 
+// Strongbox (封存箱) is where keys of a report are put that both rings take out
+// again and nobody else. It is made when the first is.
+type Strongbox struct {
+	Recipient string `bson:"recipient"` // hybrid age recipient; "" before it is made
+	File      []byte `bson:"file"`      // age(ring B, age(ring A, private half))
+	Inner     string `bson:"inner"`     // SHA-256 of ring A's layer, hex
+}
+
 // Archive (归档) is what a report's sender said, sealed away to the rings when
 // the time to object was over. All of it but the envelope's copy of the old key
 // is written with the report, in one write.
 type Archive struct {
 	On     string `bson:"on"`     // day; "" while the server can read the report
-	Keys   []byte `bson:"keys"`   // age(ring B, age(ring A, ArchivedKeys))
-	Inner  string `bson:"inner"`  // SHA-256 of ring A's layer, hex
+	Keys   []byte `bson:"keys"`   // those that were not sealed away with their items, put into the strongbox
 	Key    []byte `bson:"key"`    // the data key since, wrapped for the envelope's id
 	Kept   []byte `bson:"kept"`   // ArchiveKept under that key
 	Before int    `bson:"before"` // messages of the dialogue that are sealed away
@@ -83,7 +90,7 @@ func (r *Report) Erase() {
 		r.Allegations[i].Brief = ""
 	}
 	r.Envelope, r.Sealed, r.BodyTag, r.Binding, r.InnerHash = "", nil, "", "", ""
-	r.Archive, r.Evidence, r.Target, r.Brief, r.Tasks = Archive{}, nil, Target{}, "", nil
+	r.Archive, r.Strongbox, r.Evidence, r.Target, r.Brief, r.Tasks = Archive{}, Strongbox{}, nil, Target{}, "", nil
 	r.Refusal.Sealed, r.Conclusion.Record, r.Reply, r.Behind = nil, "", Reply{}, Behind{}
 	for i := range r.Holds {
 		r.Holds[i].Reason, r.Holds[i].Why = "", ""

@@ -32,7 +32,6 @@ func Routes(d Deps) []web.Route {
 		get("/v1/office/reports/:id/brief", casefile.ReportBrief, read(s.ReadBrief, newBrief)),
 		get("/v1/office/reports/:id/assignees", casefile.ReportRead, assignees(s)),
 		download("/v1/office/reports/:id/evidence/:item", casefile.ReportRead, evidence(s)),
-		download("/v1/office/reports/:id/evidence/:item/original", casefile.ReportRead, original(s)),
 		download("/v1/office/reports/:id/export", casefile.EvidenceExport, export(s.ExportReport)),
 		post("/v1/office/reports/:id/accept", casefile.ReportDecide, "", move(s.AcceptReport)),
 		post("/v1/office/reports/:id/refuse", casefile.ReportDecide, "office-refusal", change(s.RefuseReport)),

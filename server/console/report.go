@@ -252,13 +252,6 @@ func evidence(s *workflow.Service) web.Handler {
 	}
 }
 
-// original handles an item as it was sent.
-func original(s *workflow.Service) web.Handler {
-	return file(func(ctx context.Context, actor casefile.Actor, id, item string) (workflow.Original, error) {
-		return s.ReportEvidence(ctx, actor, id, item, casefile.OriginalCopy)
-	})
-}
-
 // file handles the download of an item of a record.
 func file(do func(ctx context.Context, actor casefile.Actor, id, item string) (workflow.Original, error)) web.Handler {
 	return func(q *web.Request) (web.Reply, error) {

@@ -94,13 +94,9 @@ func (s *Service) sealAway(ctx context.Context, r *casefile.Report) (bool, error
 	if err != nil || there.unpaid || there.newest.After(s.daysAgo(s.Terms.Quiet.Days)) {
 		return false, err
 	}
-	tenant, err := s.Directory.Tenant(ctx, r.Tenant)
+	rings, err := s.ringsOf(ctx, r.Tenant)
 	if err != nil {
 		return false, err
-	}
-	rings, err := vault.ParseRings(tenant.Rings.A, tenant.Rings.B)
-	if err != nil {
-		return false, fmt.Errorf("rings of tenant %s: %w", tenant.ID, err)
 	}
 	return s.onTerm(ctx, r, "seal_away", func(r *casefile.Report) ([]casefile.Effect, error) {
 		if err := s.archive(ctx, r, rings); err != nil {
@@ -120,7 +116,7 @@ func (s *Service) archive(ctx context.Context, r *casefile.Report, rings vault.R
 	if err != nil {
 		return err
 	}
-	sealed, err := s.Keyring.SealAway(rings, strings.ToLower(r.Binding), wrapped)
+	sealed, err := s.sealKeys(r, rings, wrapped)
 	if err != nil {
 		return err
 	}
@@ -146,7 +142,7 @@ func (s *Service) archive(ctx context.Context, r *casefile.Report, rings vault.R
 			return err
 		}
 	}
-	archive := casefile.Archive{On: s.today(), Keys: sealed.File, Inner: sealed.InnerDigest, Key: key, Before: r.Behind.Dialogue.Messages()}
+	archive := casefile.Archive{On: s.today(), Keys: sealed, Key: key, Before: r.Behind.Dialogue.Messages()}
 	if archive.Kept, err = sealJSON(fresh, kept, keptAD(r.ID)); err != nil {
 		return err
 	}
@@ -159,8 +155,54 @@ func (s *Service) archive(ctx context.Context, r *casefile.Report, rings vault.R
 	return nil
 }
 
+// ringsOf returns the public keys of a tenant's rings in force.
+func (s *Service) ringsOf(ctx context.Context, id string) (vault.Rings, error) {
+	tenant, err := s.Directory.Tenant(ctx, id)
+	if err != nil {
+		return vault.Rings{}, err
+	}
+	rings, err := vault.ParseRings(tenant.Rings.A, tenant.Rings.B)
+	if err != nil {
+		return rings, fmt.Errorf("rings of tenant %s: %w", id, err)
+	}
+	return rings, nil
+}
+
+// sealKeys puts wrapped data keys into the strongbox of a report, which it
+// makes, sealed to the rings, if there is none yet.
+func (s *Service) sealKeys(r *casefile.Report, rings vault.Rings, wrapped map[string][]byte) ([]byte, error) {
+	binding := strings.ToLower(r.Binding)
+	if r.Strongbox.Recipient == "" {
+		box, err := vault.NewStrongbox(rings, binding)
+		if err != nil {
+			return nil, err
+		}
+		r.Strongbox = casefile.Strongbox{Recipient: box.Recipient, File: box.File, Inner: box.InnerDigest}
+	}
+	return s.Keyring.SealAway(r.Strongbox.Recipient, binding, wrapped)
+}
+
+// putAway seals the original of a settled item away and destroys the server's
+// key of it. The key of facts and copies is sealed with it, so that whoever
+// opens the original learns what it is, and stays here as well.
+func (s *Service) putAway(r *casefile.Report, item *casefile.Evidence, rings vault.Rings) ([]casefile.Effect, error) {
+	if len(item.Key) == 0 {
+		return nil, nil
+	}
+	at := placeOfReport(r)
+	at.Item = item.ID
+	sealed, err := s.sealKeys(r, rings, map[string][]byte{keyPlace(at): item.Key, copyPlace(at): item.CopyKey})
+	if err != nil {
+		return nil, err
+	}
+	item.Away, item.Key = sealed, nil
+	link := s.linkAt(onlyDay(s.now()), casefile.CustodySeal, r.Tenant, r.ID, item.ID, "system")
+	link.Copy, link.Digest = string(casefile.OriginalCopy), item.Digest
+	return []casefile.Effect{{Link: &link}}, nil
+}
+
 // wrappedOf returns the wrapped data keys of a report and its items, by what
-// they are wrapped for.
+// they are wrapped for; not those that were sealed away with their items.
 func (s *Service) wrappedOf(ctx context.Context, r *casefile.Report) (map[string][]byte, error) {
 	own, err := s.keyOf(ctx, r)
 	if err != nil {
@@ -169,7 +211,9 @@ func (s *Service) wrappedOf(ctx context.Context, r *casefile.Report) (map[string
 	all := map[string][]byte{r.Envelope: own}
 	at := placeOfReport(r)
 	for _, item := range slices.Concat(r.Evidence, r.Behind.Sent) {
-		at.Item = item.ID
+		if at.Item = item.ID; item.SealedAway() {
+			continue
+		}
 		for name, key := range map[string][]byte{keyPlace(at): item.Key, copyPlace(at): item.CopyKey} {
 			if len(key) > 0 {
 				all[name] = key

@@ -9,13 +9,15 @@ import (
 	"gridwatch/server/vault"
 )
 
-// ArchivedReport is what was sealed away of a report, still sealed. Bytes are
+// ArchivedReport is what was sealed away of a report, still sealed: the
+// originals of its evidence, and what was said once the term is over. Bytes are
 // base64 in JSON.
 type ArchivedReport struct {
 	Tenant     string            `json:"tenant"`
 	Report     string            `json:"report"`
 	Envelope   string            `json:"envelope"`
-	Body       []byte            `json:"body"`
+	Keys       []byte            `json:"keys,omitempty"` // what was put into the strongbox when the term was over
+	Body       []byte            `json:"body,omitempty"`
 	Objection  []byte            `json:"objection,omitempty"`
 	Withdrawal []byte            `json:"withdrawal,omitempty"`
 	Messages   []ArchivedMessage `json:"messages"`
@@ -34,7 +36,8 @@ type ArchivedMessage struct {
 type ArchivedItem struct {
 	ID     string                `json:"id"`
 	Kind   casefile.EvidenceKind `json:"kind"`
-	Sealed []byte                `json:"sealed"` // its facts
+	Keys   []byte                `json:"keys,omitempty"` // what was put into the strongbox when it was settled
+	Sealed []byte                `json:"sealed"`         // its facts
 	Object string                `json:"object"`
 	Parts  int                   `json:"parts"`
 	Runs   []media.Run           `json:"runs,omitempty"`
@@ -52,7 +55,7 @@ func (s *Service) archiveOf(ctx context.Context, actor casefile.Actor, id string
 		return nil, refused
 	}
 	r, err := s.Reports.Get(ctx, o.Tenant, o.Report)
-	if err == nil && !r.Archived() { // erased meanwhile
+	if err == nil && r.Strongbox.Recipient == "" { // erased meanwhile
 		err = refused
 	}
 	return r, err
@@ -65,9 +68,18 @@ func (s *Service) ReadArchive(ctx context.Context, actor casefile.Actor, id stri
 	if err != nil {
 		return ArchivedReport{}, err
 	}
-	out := ArchivedReport{
-		Tenant: r.Tenant, Report: r.ID, Envelope: r.Envelope, Body: r.Sealed, Objection: r.Behind.Objection.Sealed, Withdrawal: r.Behind.Withdrawal,
+	out := ArchivedReport{Tenant: r.Tenant, Report: r.ID, Envelope: r.Envelope}
+	for _, e := range r.Evidence {
+		if away(r, e) {
+			out.Items = append(out.Items, ArchivedItem{
+				ID: e.ID, Kind: e.Kind, Keys: e.Away, Sealed: e.Sealed, Object: e.Object, Parts: e.Parts, Runs: original(e).Runs,
+			})
+		}
 	}
+	if !r.Archived() { // what was said the desk reads
+		return out, nil
+	}
+	out.Keys, out.Body, out.Objection, out.Withdrawal = r.Archive.Keys, r.Sealed, r.Behind.Objection.Sealed, r.Behind.Withdrawal
 	messages, err := s.Messages.List(ctx, r.Tenant, r.ID, 0, r.Archive.Before)
 	if err != nil {
 		return ArchivedReport{}, err
@@ -77,12 +89,12 @@ func (s *Service) ReadArchive(ctx context.Context, actor casefile.Actor, id stri
 			out.Messages = append(out.Messages, ArchivedMessage{ID: m.ID, From: m.From, On: m.On, Sealed: m.Sealed})
 		}
 	}
-	for _, e := range r.Evidence {
-		if len(e.Key) == 0 && e.Here() {
-			out.Items = append(out.Items, ArchivedItem{ID: e.ID, Kind: e.Kind, Sealed: e.Sealed, Object: e.Object, Parts: e.Parts, Runs: original(e).Runs})
-		}
-	}
 	return out, nil
+}
+
+// away says whether the original of an item is here and only the rings read it.
+func away(r *casefile.Report, e casefile.Evidence) bool {
+	return e.Object != "" && (e.SealedAway() || (r.Archived() && len(e.Key) == 0 && e.Here()))
 }
 
 // ReadArchivedItem returns a part of an item of evidence, from 1, as it lies in
@@ -93,7 +105,7 @@ func (s *Service) ReadArchivedItem(ctx context.Context, actor casefile.Actor, id
 		return nil, err
 	}
 	e, ok := casefile.FindEvidence(r.Evidence, item)
-	if !ok || len(e.Key) > 0 || !e.Here() || n < 1 || n > e.Parts {
+	if !ok || !away(r, *e) || n < 1 || n > e.Parts {
 		return nil, fault.Absent()
 	}
 	return s.Media.SealedPart(ctx, original(*e), n)
@@ -117,9 +129,43 @@ type OpenedMessage struct {
 	Text string        `json:"text"`
 }
 
-// Open opens an archived report by the keys that both rings opened. It asks no
-// server. It returns vault.ErrUnreadable if they are another report's.
-func (a ArchivedReport) Open(by *vault.Archive) (OpenedReport, error) {
+// Open takes the keys of an archived report out of the strongbox that both
+// rings opened, and reads it by them. It asks no server. It returns
+// vault.ErrUnreadable or vault.ErrBinding if the box is another report's.
+func (a ArchivedReport) Open(box *vault.OpenedBox) (OpenedReport, *vault.Archive, error) {
+	var files [][]byte
+	if len(a.Keys) > 0 {
+		files = append(files, a.Keys)
+	}
+	for _, item := range a.Items {
+		if len(item.Keys) > 0 {
+			files = append(files, item.Keys)
+		}
+	}
+	by, err := box.Take(files...)
+	if err != nil {
+		return OpenedReport{}, nil, err
+	}
+	var out OpenedReport
+	if len(a.Keys) > 0 {
+		if out, err = a.said(by); err != nil {
+			return out, nil, err
+		}
+	}
+	for _, item := range a.Items {
+		var facts casefile.EvidenceFacts
+		if key, ok := by.Key(copyPlace(a.place(item))); ok && len(item.Sealed) > 0 {
+			if err := openJSON(key, item.Sealed, &facts, factsAD(a.Envelope, item.ID)); err != nil {
+				return out, nil, err
+			}
+		}
+		out.Facts = append(out.Facts, facts)
+	}
+	return out, by, nil
+}
+
+// said reads what was said in a report whose term is over.
+func (a ArchivedReport) said(by *vault.Archive) (OpenedReport, error) {
 	key, ok := by.Key(a.Envelope)
 	if !ok {
 		return OpenedReport{}, vault.ErrUnreadable
@@ -147,15 +193,6 @@ func (a ArchivedReport) Open(by *vault.Archive) (OpenedReport, error) {
 			return out, err
 		}
 		out.Messages = append(out.Messages, OpenedMessage{From: m.From, On: m.On, Text: text})
-	}
-	for _, item := range a.Items {
-		var facts casefile.EvidenceFacts
-		if key, ok := by.Key(copyPlace(a.place(item))); ok && len(item.Sealed) > 0 {
-			if err := openJSON(key, item.Sealed, &facts, factsAD(a.Envelope, item.ID)); err != nil {
-				return out, err
-			}
-		}
-		out.Facts = append(out.Facts, facts)
 	}
 	return out, nil
 }

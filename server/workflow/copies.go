@@ -261,7 +261,8 @@ func (s *Service) copied(ctx context.Context, j CopyJob) (ItemRef, casefile.Evid
 }
 
 // settleCopies enters what became of a verified item, once. A rejected item
-// keeps its original: that no copy can be made of it loses nothing.
+// keeps its original: that no copy can be made of it loses nothing. A
+// reporter's original is sealed away in the same write.
 func (s *Service) settleCopies(ctx context.Context, ref ItemRef, state casefile.EvidenceState, reason string, made []casefile.Copy) error {
 	at, command := s.now(), casefile.Command("derive_item")
 	if ref.Of == toReport {
@@ -270,7 +271,7 @@ func (s *Service) settleCopies(ctx context.Context, ref ItemRef, state casefile.
 	if state == casefile.EvidenceRejected {
 		command = "reject_item"
 	}
-	return s.onItem(ctx, ref, command, func(e *casefile.Evidence) ([]casefile.Effect, bool) {
+	settle := func(e *casefile.Evidence) ([]casefile.Effect, bool) {
 		if e.State != casefile.EvidenceVerified {
 			return nil, false
 		}
@@ -282,5 +283,20 @@ func (s *Service) settleCopies(ctx context.Context, ref ItemRef, state casefile.
 			links = append(links, casefile.Effect{Link: &link})
 		}
 		return links, true
+	}
+	if ref.Of != toReport {
+		return s.onItem(ctx, ref, command, settle)
+	}
+	rings, err := s.ringsOf(ctx, ref.Tenant)
+	if err != nil {
+		return err
+	}
+	return s.onReportItem(ctx, ref, command, func(r *casefile.Report, e *casefile.Evidence) ([]casefile.Effect, bool, error) {
+		links, changed := settle(e)
+		if !changed {
+			return nil, false, nil
+		}
+		sealed, err := s.putAway(r, e, rings)
+		return append(links, sealed...), true, err
 	})
 }

@@ -40,23 +40,44 @@ func (s *Service) itemsAt(ctx context.Context, of ItemRef) ([]casefile.Evidence,
 // itemMove changes an item; false says that there is nothing to do.
 type itemMove func(*casefile.Evidence) ([]casefile.Effect, bool)
 
-// onItem moves an item of a record, if there is something to do. What becomes of a reporter's item is dated, not
-// timed.
-func (s *Service) onItem(ctx context.Context, of ItemRef, command casefile.Command, do itemMove) error {
-	e := casefile.Event{At: s.now(), Command: command, By: "system", Ref: of.Item}
-	if of.Of == toTask {
-		return moveItem(ctx, s, s.Tasks, casefile.TaskMoves, of, e, func(t *casefile.Task) *[]casefile.Evidence { return &t.Collected }, do)
+// on is the move for an item of whatever record.
+func on[P any](do itemMove) func(P, *casefile.Evidence) ([]casefile.Effect, bool, error) {
+	return func(_ P, e *casefile.Evidence) ([]casefile.Effect, bool, error) {
+		effects, changed := do(e)
+		return effects, changed, nil
 	}
+}
+
+// onItem moves an item of a record, if there is something to do.
+func (s *Service) onItem(ctx context.Context, of ItemRef, command casefile.Command, do itemMove) error {
+	if of.Of == toTask {
+		return moveItem(ctx, s, s.Tasks, casefile.TaskMoves, of, s.itemEvent(of, command),
+			func(t *casefile.Task) *[]casefile.Evidence { return &t.Collected }, on[*casefile.Task](do))
+	}
+	return s.onReportItem(ctx, of, command, on[*casefile.Report](do))
+}
+
+// onReportItem is onItem for a move that changes the report as well.
+func (s *Service) onReportItem(
+	ctx context.Context, of ItemRef, command casefile.Command, do func(*casefile.Report, *casefile.Evidence) ([]casefile.Effect, bool, error),
+) error {
+	return moveItem(ctx, s, s.Reports, casefile.ReportMoves, of, s.itemEvent(of, command),
+		func(r *casefile.Report) *[]casefile.Evidence { return manifestOf(r, of.Of) }, do)
+}
+
+// itemEvent is what the record says of a move. What becomes of a reporter's
+// item is dated, not timed.
+func (s *Service) itemEvent(of ItemRef, command casefile.Command) casefile.Event {
+	e := casefile.Event{At: s.now(), Command: command, By: "system", Ref: of.Item}
 	if of.Of == toReport {
 		e.At = onlyDay(e.At)
 	}
-	return moveItem(ctx, s, s.Reports, casefile.ReportMoves, of, e,
-		func(r *casefile.Report) *[]casefile.Evidence { return manifestOf(r, of.Of) }, do)
+	return e
 }
 
 func moveItem[T any, P record[T]](
 	ctx context.Context, s *Service, records Records[T], table casefile.Table, of ItemRef, e casefile.Event,
-	manifest func(P) *[]casefile.Evidence, do itemMove,
+	manifest func(P) *[]casefile.Evidence, do func(P, *casefile.Evidence) ([]casefile.Effect, bool, error),
 ) error {
 	for range maxTries {
 		rec, err := records.Get(ctx, of.Tenant, of.Record)
@@ -67,9 +88,9 @@ func moveItem[T any, P record[T]](
 		if !ok {
 			return fault.Absent()
 		}
-		effects, changed := do(item)
-		if !changed {
-			return nil
+		effects, changed, err := do(P(rec), item)
+		if err != nil || !changed {
+			return err
 		}
 		_, err = move(ctx, s, P(rec), records, table, e, func(P, *casefile.Event) ([]casefile.Effect, error) { return effects, nil })
 		if fault.CodeOf(err) != "record.stale" {

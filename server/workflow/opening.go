@@ -60,8 +60,8 @@ func (s *Service) AskOpening(ctx context.Context, call Call, in OpeningRequest) 
 func (s *Service) openingOf(ctx context.Context, actor casefile.Actor, in OpeningRequest) (*casefile.Report, bool, error) {
 	if in.Purpose != casefile.RewardPayment {
 		r, err := load(ctx, actor, s.Reports, in.Report, in.Purpose.Ask())
-		if err == nil && in.Purpose.OfArchive() && !r.Archived() {
-			err = fault.New(fault.Conflict, "opening.not_archived", "what was said in this report was not sealed away: the desk reads it").At("/report")
+		if err == nil && in.Purpose.OfArchive() && r.Strongbox.Recipient == "" {
+			err = fault.New(fault.Conflict, "opening.not_archived", "nothing of this report was sealed away: the desk reads it").At("/report")
 		}
 		return r, false, err
 	}
@@ -224,13 +224,13 @@ func (s *Service) ReadOpening(ctx context.Context, actor casefile.Actor, id stri
 }
 
 // sealedFor returns what a request is to open, and the digest of its inner file:
-// who reported, or the keys of what was said.
+// who reported, or the strongbox.
 func (s *Service) sealedFor(ctx context.Context, o *casefile.Opening, r *casefile.Report) ([]byte, string, error) {
 	if r.State == casefile.ReportErased {
 		return nil, "", errErased()
 	}
 	if o.Purpose.OfArchive() {
-		return r.Archive.Keys, r.Archive.Inner, nil
+		return r.Strongbox.File, r.Strongbox.Inner, nil
 	}
 	envelope, err := s.Envelopes.Get(ctx, o.Tenant, r.Envelope)
 	return envelope.Identity, r.InnerHash, err

@@ -58,15 +58,16 @@ func (s *Service) stamped(ctx context.Context, actor casefile.Actor, shown Origi
 	return inMemory(picture.JPEG, shown.Type), nil
 }
 
-// ReportEvidence returns an item of a report to the desk: the original, or a
-// copy. Without a kind it is the copy that others see, once there is one.
+// ReportEvidence returns a copy of an item of a report to the desk. Without a
+// kind it is the copy that others see, once there is one. The original is for
+// both rings.
 func (s *Service) ReportEvidence(ctx context.Context, actor casefile.Actor, id, item string, kind casefile.CopyKind) (Original, error) {
 	r, err := load(ctx, actor, s.Reports, id, casefile.ReportRead)
 	if err != nil {
 		return Original{}, err
 	}
 	e, ok := casefile.FindEvidence(r.Evidence, item)
-	if !ok || (kind == "" && !e.Released) {
+	if !ok || kind == casefile.OriginalCopy || (kind == "" && !e.Released) {
 		return Original{}, fault.Absent()
 	}
 	if kind == "" {

@@ -22,11 +22,12 @@ import (
 func (in opening) ofArchive() bool { return casefile.Purpose(in.Request.Purpose).OfArchive() }
 
 // openArchive shows what was said in a report that was sealed away, and saves
-// its evidence in the folder of --out. The keys are in memory only.
+// the originals of its evidence in the folder of --out. Of a report whose term
+// is not over those alone were sealed away. The keys are in memory only.
 func (s session) openArchive(
 	ctx context.Context, o options, env Env, held []*vault.RingKey, once *vault.RequestKey, in opening,
 ) (vault.Result, error) {
-	keys, err := vault.OpenArchive(held, once, in.PeeledBy, *in.Layer, vault.Sealed{InnerDigest: in.InnerDigest, Binding: in.Binding}, in.Request, env.Now())
+	box, err := vault.OpenStrongbox(held, once, in.PeeledBy, *in.Layer, vault.Sealed{InnerDigest: in.InnerDigest, Binding: in.Binding}, in.Request, env.Now())
 	if err != nil {
 		result, err := resultOf(vault.Identity{}, err)
 		if err != nil {
@@ -38,7 +39,7 @@ func (s session) openArchive(
 	if _, err := s.c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: o.path("/archive")}, &report); err != nil {
 		return "", err
 	}
-	said, err := report.Open(keys)
+	said, keys, err := report.Open(box)
 	if err != nil {
 		return "", err
 	}
@@ -85,7 +86,13 @@ func showReport(env Env, asJSON bool, r workflow.OpenedReport) error {
 	if asJSON {
 		return json.NewEncoder(env.Stdout).Encode(r)
 	}
-	lines := []string{"What was said (write it nowhere)", "  " + printable(r.Narrative), "About", "  " + printable(r.Target)}
+	var lines []string
+	for i, f := range r.Facts {
+		lines = append(lines, fmt.Sprintf("Evidence %d: %s, %s, %d bytes, SHA-256 %s", i+1, printable(f.Name), printable(f.Type), f.Size, f.SHA256))
+	}
+	if r.Narrative != "" {
+		lines = append(lines, "What was said (write it nowhere)", "  "+printable(r.Narrative), "About", "  "+printable(r.Target))
+	}
 	for _, text := range r.Wording {
 		lines = append(lines, "  "+printable(text))
 	}

@@ -118,7 +118,7 @@ func peel(ctx context.Context, o options, env Env) error {
 	}
 	question := "Let ring A learn who reported?"
 	if in.ofArchive() {
-		question = "Let ring A learn what was said in the report?"
+		question = "Let ring A read what of the report was sealed away: the originals of its evidence, and what was said once its term is over?"
 	}
 	if err := o.agreed(env, "%s", question); err != nil {
 		return err
