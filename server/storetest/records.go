@@ -19,8 +19,9 @@ func roundTrip(t *testing.T, s *mongostore.Store) {
 	head := newTask(t, "county", "id", start(), casefile.Effect{Push: &casefile.Push{Person: "p", Kind: "task"}}).Head
 	readBack(t, s.Reports, &casefile.Report{
 		Head: head, Sealed: []byte{0, 1, 2}, Tasks: []string{"a"}, Allegations: []casefile.Allegation{{ID: "x"}},
-		Evidence: []casefile.Evidence{}, DecideBy: start().Add(time.Hour), Behind: casefile.Behind{Was: "w", Sent: []casefile.Evidence{{ID: "x", Copies: []casefile.Copy{}}}}, Holds: []casefile.Hold{},
-		Target: casefile.Target{Place: casefile.Place{Lon: 126.55123456789, Lat: 44.84, Datum: "gcj02"}},
+		Evidence: []casefile.Evidence{}, DecideBy: start().Add(time.Hour), Behind: casefile.Behind{Was: "w", Sent: []casefile.Evidence{{ID: "x", Away: []byte{6}, Copies: []casefile.Copy{}}}}, Holds: []casefile.Hold{},
+		Strongbox: casefile.Strongbox{Recipient: "r", File: []byte{5}, Inner: "i"},
+		Target:    casefile.Target{Place: casefile.Place{Lon: 126.55123456789, Lat: 44.84, Datum: "gcj02"}},
 	})
 	readBack(t, s.Tasks, &casefile.Task{
 		Head: head, Assigned: []string{"p", "q"}, Items: []casefile.Item{{Ref: "r"}}, Evidence: []casefile.Evidence{},
