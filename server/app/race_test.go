@@ -151,6 +151,11 @@ func (w *world) checkOwned(t *testing.T, reports map[string]casefile.Report) {
 			for n := range item.Parts {
 				objects[fmt.Sprintf("%s/%06d", item.Object, n+1)] = true
 			}
+			for _, c := range item.Copies {
+				for n := range c.Parts {
+					objects[fmt.Sprintf("%s/%06d", c.Object, n+1)] = true
+				}
+			}
 		}
 	}
 	there := map[string]bool{}
@@ -240,6 +245,7 @@ func TestSixteenAtOnce(t *testing.T) {
 			t.Errorf("got evidence %v, want %s", got.Evidence, sixteen[i].digest())
 		}
 	}
+	w.allSettled(t)
 	reports := w.reports(t)
 	if len(reports) != 1+clients || len(codes) != clients {
 		t.Errorf("got %d reports and %d codes, want %d and %d", len(reports), len(codes), 1+clients, clients)

@@ -71,9 +71,10 @@ func TestTusJSClient(t *testing.T) {
 	given := client("cut", out.Items[1].Right, "", true)
 	client("end", out.Items[1].Right, given, false)
 
+	w.allSettled(t)
 	var seen wire.Receipt
 	w.ask(t, c, apiclient.Call{Method: http.MethodGet, Path: "/v1/receipt"}, &seen)
-	if len(seen.Evidence) != 2 || seen.Evidence[0].State != casefile.EvidenceVerified ||
+	if len(seen.Evidence) != 2 || seen.Evidence[0].State != casefile.EvidenceDerived ||
 		seen.Evidence[1].State != casefile.EvidenceRejected || seen.Evidence[1].Reason != "evidence.given_up" {
 		t.Errorf("got %+v", seen.Evidence)
 	}
