@@ -47,6 +47,7 @@ type openingTurn struct {
 	Layer       *vault.PeeledLayer `json:"layer,omitempty"`
 	Binding     string             `json:"binding,omitempty"`
 	PeeledBy    []byte             `json:"peeledBy,omitempty"` // public key
+	Payment     *workflow.Payment  `json:"payment,omitempty"`
 	Timeline    []openingEvent     `json:"timeline"`
 }
 
@@ -60,7 +61,7 @@ type openingEvent struct {
 func newOpeningTurn(_ *web.Request, o workflow.OpeningView) openingTurn {
 	return openingTurn{
 		opening: newOpening(&o.Opening), Request: o.Request, Envelope: o.Envelope, InnerDigest: o.Inner, Layer: o.Layer,
-		Binding: o.Binding, PeeledBy: o.PeeledBy, Timeline: coded(o.Timeline),
+		Binding: o.Binding, PeeledBy: o.PeeledBy, Payment: o.Payment, Timeline: coded(o.Timeline),
 	}
 }
 

@@ -10,3 +10,13 @@ func CheckRecipient(text string) error {
 	}
 	return nil
 }
+
+// SealFor seals a text to one hybrid recipient outside the rings, such as who
+// pays an award. It returns ErrRequest if that is none.
+func SealFor(recipient string, text []byte) ([]byte, error) {
+	to, err := age.ParseHybridRecipient(recipient)
+	if err != nil {
+		return nil, ErrRequest.At("/recipient")
+	}
+	return encrypt(text, []age.Recipient{to})
+}

@@ -192,6 +192,28 @@ type OpeningView struct {
 	Layer    *vault.PeeledLayer // ring A, once peeled
 	Binding  string             // ring A, once peeled
 	PeeledBy []byte             // ring A: the signing key of ring B's officer
+	Payment  *Payment           // ring A, once peeled, to pay an award
+}
+
+// Payment is what the bank is told of an award besides whom it is paid to.
+type Payment struct {
+	Number string `json:"number"` // of the award
+	Fen    int64  `json:"fen"`
+	Memo   string `json:"memo"` // the same for every transfer
+}
+
+// paymentOf returns the payment that a request is for, nil if it is for another
+// purpose.
+func (s *Service) paymentOf(ctx context.Context, o *casefile.Opening) (*Payment, error) {
+	if o.Award == "" {
+		return nil, nil //nolint:nilnil // not every request is to pay
+	}
+	a, err := s.Awards.Get(ctx, o.Tenant, o.Award)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.Directory.Tenant(ctx, o.Tenant)
+	return &Payment{Number: a.Number, Fen: a.Fen, Memo: t.Policy.PayoutMemo}, err
 }
 
 // ReadOpening returns a request; material goes to the ring whose turn it is.
@@ -219,6 +241,9 @@ func (s *Service) ReadOpening(ctx context.Context, actor casefile.Actor, id stri
 	case o.State == casefile.OpeningPeeled && actor.Person == o.RingA:
 		layer := layerOf(o)
 		view.Layer, view.Inner, view.Binding, view.PeeledBy = &layer, inner, r.Binding, o.PeelKey
+		if view.Payment, err = s.paymentOf(ctx, o); err != nil {
+			return OpeningView{}, err
+		}
 	}
 	return view, nil
 }

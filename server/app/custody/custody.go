@@ -54,7 +54,8 @@ with the server:
   key    --opening ID --key FILE --once FILE           ring A: bring a one-time key to a request
   peel   --opening ID --key FILE                       ring B: take the outer layer off for a request
   open   --opening ID --key FILE --once FILE [--root FINGERPRINT]  ring A: open, show who reported, state the outcome
-                                                       (of an archive: show what was said; --out DIR saves the evidence)
+                                                       (of an archive: show what was said; --out DIR saves the evidence;
+                                                       of an award: --bank FILE --bank-to RECIPIENT writes for the payer)
   approve --key FILE --purpose call_back|notice --basis TEXT --uses N --days N [--gateway FILE]
                                                        ring B: let ring A use contacts so often, by a gateway or at a terminal
   revoke  --approval ID                                ring B: end an approval
@@ -70,6 +71,7 @@ keys under a passphrase: --passphrase-file FILE; --yes answers yes to what is as
 // options are the flags of all commands; each command takes its own.
 type options struct {
 	ring, label, out, list, rings, recovery, person, shares, day, root string
+	bank, bankTo                                                       string
 	server, tokenFile, tenant, login, passwordFile, code               string
 	opening, keyFile, once, passphraseIn                               string
 	purpose, basis, uses, days, gateway, approval, report              string
@@ -85,7 +87,7 @@ func (o *options) flags() map[string]*string {
 		"server": &o.server, "token-file": &o.tokenFile, "tenant": &o.tenant, "login": &o.login, "password-file": &o.passwordFile, "code": &o.code,
 		"purpose": &o.purpose, "basis": &o.basis, "uses": &o.uses, "days": &o.days, "gateway": &o.gateway,
 		"approval": &o.approval, "report": &o.report, "via": &o.via, "again": &o.again, "contact": &o.contact,
-		"opening": &o.opening, "key": &o.keyFile, "once": &o.once, "passphrase-file": &o.passphraseIn,
+		"bank": &o.bank, "bank-to": &o.bankTo, "opening": &o.opening, "key": &o.keyFile, "once": &o.once, "passphrase-file": &o.passphraseIn,
 	}
 }
 
@@ -114,7 +116,7 @@ func commands() map[string]command {
 		"check":           {"key day", "", true, check},
 		"key":             {"opening key once", "", true, bringKey},
 		"peel":            {"opening key", "yes", true, peel},
-		"open":            {"opening key once", "root json out", true, open},
+		"open":            {"opening key once", "root json out bank bank-to", true, open},
 		"approve":         {"key purpose basis uses days", "gateway yes", true, approve},
 		"revoke":          {"approval", "yes", true, revoke},
 		"approvals":       {"", "", true, approvals},

@@ -29,6 +29,7 @@ type opening struct {
 	Binding     string             `json:"binding"`     // ring A, once peeled
 	Layer       *vault.PeeledLayer `json:"layer"`       // ring A, once peeled
 	PeeledBy    []byte             `json:"peeledBy"`    // ring A: key of ring B's officer
+	Payment     *payment           `json:"payment"`     // ring A, once peeled, to pay an award
 }
 
 func (o options) path(part string) string {
@@ -182,6 +183,9 @@ func open(ctx context.Context, o options, env Env) error {
 	if err := s.listed(ctx, in.PeeledBy); err != nil {
 		return err
 	}
+	if err := o.checkBank(in); err != nil {
+		return err
+	}
 	result, err := s.openFor(ctx, o, env, held, once, in)
 	if err != nil {
 		return err
@@ -207,6 +211,11 @@ func (s session) openFor(
 	result, err := resultOf(identity, err)
 	if err != nil {
 		return "", err
+	}
+	if result == vault.ResultOpened {
+		if err := o.writeBank(in, identity); err != nil {
+			return "", err
+		}
 	}
 	return result, show(env, o.json, in.Request.Purpose, result, identity)
 }

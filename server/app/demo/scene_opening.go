@@ -46,9 +46,19 @@ func (p *player) rings(ctx context.Context, once string) error {
 	if err != nil {
 		return err
 	}
-	text, err := p.custody(ctx, "identity1", "open", "--opening", p.opening, "--once", once, "--root", root, "--json")
+	payer, err := vault.NewRequestKey()
 	if err != nil {
 		return err
+	}
+	bank := once + ".bank"
+	text, err := p.custody(ctx, "identity1", "open", "--opening", p.opening, "--once", once, "--root", root, "--json",
+		"--bank", bank, "--bank-to", payer.Recipient())
+	if err != nil {
+		return err
+	}
+	file, err := os.ReadFile(bank)
+	if err != nil || bytes.Contains(file, []byte(p.sent.identity.PayeeAccount)) {
+		return fmt.Errorf("the bank's file for the payer is in clear, or not there: %w", err)
 	}
 	var shown custody.Shown
 	if err := json.Unmarshal(text, &shown); err != nil {
@@ -59,6 +69,7 @@ func (p *player) rings(ctx context.Context, once string) error {
 		return fmt.Errorf("ring A was shown another identity than the one that was sealed: %s", shown.Result)
 	}
 	p.tell("ring A: opened; the officer's terminal alone shows %q, relation %s, account %s", shown.Name, shown.Relation, shown.PayeeAccount)
+	p.tell("and wrote the bank's file (付款文件), which the payer's key alone opens: %d bytes", len(file))
 	if err := p.awaitAward(ctx, casefile.AwardClaimed); err != nil {
 		return err
 	}
