@@ -74,11 +74,16 @@ func New(cfg Config) *Cleaner {
 // in work. It returns ErrBroken, ErrTooLarge (bytes or pixels, refused before
 // decoding), or the error of r or ctx.
 func (c *Cleaner) Clean(ctx context.Context, r io.Reader) (Copy, error) {
+	leave, err := c.enter(ctx) // before the picture lies in memory
+	if err != nil {
+		return Copy{}, err
+	}
+	defer leave()
 	original, err := io.ReadAll(io.LimitReader(r, c.cfg.MaxBytes+1))
 	if err != nil {
 		return Copy{}, fmt.Errorf("read picture: %w", err)
 	}
-	copies, err := c.Draw(ctx, original, c.cfg.Side)
+	copies, err := c.draw(original, c.cfg.Side)
 	if err != nil {
 		return Copy{}, err
 	}
@@ -87,14 +92,27 @@ func (c *Cleaner) Clean(ctx context.Context, r io.Reader) (Copy, error) {
 
 // Draw does what Clean does, once for each longest side, the largest first.
 func (c *Cleaner) Draw(ctx context.Context, original []byte, sides ...int) ([]Copy, error) {
-	if int64(len(original)) > c.cfg.MaxBytes {
-		return nil, ErrTooLarge
+	leave, err := c.enter(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
+	return c.draw(original, sides...)
+}
+
+// enter waits for a slot and returns what gives it back.
+func (c *Cleaner) enter(ctx context.Context) (func(), error) {
 	select {
 	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
+		return func() { <-c.slots }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+func (c *Cleaner) draw(original []byte, sides ...int) ([]Copy, error) {
+	if int64(len(original)) > c.cfg.MaxBytes {
+		return nil, ErrTooLarge
 	}
 	picture, kind, err := c.decode(original)
 	if err != nil {
