@@ -74,6 +74,7 @@ func TestEveryAcknowledgedReportOutlivesKills(t *testing.T) {
 
 	t.Logf("%d reports acknowledged, %d of them assigned", len(s.sent), len(s.tasks))
 	s.checkPhone(t)
+	s.allSettled(t) // what a killed worker left of its copies is the sweep's then
 	sweep := launch(t, s.path, s.settings, "sweep", "--older-than", "0s")
 	if code := sweep.code(t); code != 0 {
 		t.Fatalf("sweep: got exit %d, %s", code, sweep.logs.String())

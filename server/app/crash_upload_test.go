@@ -71,6 +71,7 @@ func TestEveryAcknowledgedByteOutlivesKills(t *testing.T) {
 	}
 	t.Logf("%d bytes in %d files acknowledged, cut off %d times", f.acked, len(f.files), f.resume)
 
+	f.allSettled(t) // what a killed worker left of its copies is the sweep's then
 	sweep := launch(t, f.path, f.settings, "sweep", "--older-than", "0s")
 	if code := sweep.code(t); code != 0 {
 		t.Fatalf("sweep: got exit %d, %s", code, sweep.logs.String())
@@ -227,7 +228,6 @@ func (f *torrent) tus(ctx context.Context, c apiclient.Client, method, path stri
 // checkFiles reads every file back as the two rings, and every object as a thief.
 func (f *torrent) checkFiles(t *testing.T) {
 	t.Helper()
-	f.allSettled(t)
 	parts, found := map[string]int{}, 0
 	reports, err := f.store.Reports.List(t.Context(), workflow.Query{Tenant: demo.Tenant, Limit: 2 * uploaders})
 	if err != nil {

@@ -60,7 +60,7 @@ func within(doc bson.Raw, path string, around []string) ([]workflow.WrappedKey, 
 		return nil, err
 	}
 	own := slices.Clone(around)
-	for _, name := range []string{"envelope", "_id", "id", "object"} {
+	for _, name := range []string{"envelope", "_id", "id", "item", "object"} {
 		if v, ok := doc.Lookup(name).StringValueOK(); ok {
 			own = append([]string{v}, own...)
 		}

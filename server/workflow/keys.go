@@ -67,6 +67,7 @@ func owners(k WrappedKey) []string {
 		if at, ok := media.PlaceOf(item); ok { // an upload's, which names no item's record
 			all = append(all, keyPlace(at), copyPlace(at))
 		}
+		all = append(all, printPlace(Print{Tenant: k.Tenant, Item: item}))
 		for _, record := range k.Owners {
 			at := media.Place{Tenant: k.Tenant, Record: record, Item: item}
 			all = append(all, keyPlace(at), copyPlace(at))
