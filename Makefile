@@ -16,7 +16,7 @@ PROCESSES  ?= 2
 PACKAGES   ?= ./...
 
 # Debian packages that tests need, each with a program it brings.
-DEBIAN := chromium:chromium nodejs:node npm:npm ffmpeg:ffmpeg bubblewrap:bwrap poppler-utils:pdftoppm libimage-exiftool-perl:exiftool
+DEBIAN := chromium:chromium nodejs:node npm:npm ffmpeg:ffmpeg bubblewrap:bwrap poppler-utils:pdftoppm libimage-exiftool-perl:exiftool libheif-examples:heif-enc
 
 # A folder with a lock file has its node_modules, as new as the lock.
 LOCKS  := $(shell find . -name package-lock.json -not -path '*/node_modules/*' -not -path './.stack/*')

@@ -4,10 +4,12 @@ package cliptest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -72,6 +74,54 @@ func Tagged(tb testing.TB, ext string, file []byte, args ...string) []byte {
 	}
 	run(tb, "exiftool", append(append([]string{"-q", "-q", "-m", "-overwrite_original"}, args...), path)...)
 	return read(tb, path)
+}
+
+// HEIC returns what Debian's heif-enc writes of a JPEG or PNG.
+func HEIC(tb testing.TB, ext string, picture []byte) []byte {
+	tb.Helper()
+	dir := tb.TempDir()
+	from, to := filepath.Join(dir, "file."+ext), filepath.Join(dir, "file.heic")
+	if err := os.WriteFile(from, picture, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	run(tb, "heif-enc", "-q", "95", from, "-o", to)
+	return read(tb, to)
+}
+
+// Turned returns a HEIC that HEIC made of a PNG with the boxes that phones write
+// to turn a picture, and Debian's heif-enc does not: quarters to the left (irot),
+// then what is exchanged (imir); a negative one is left out. They are put behind
+// the other properties (ipco), and linked (ipma) to the one picture that is there
+// (ISO/IEC 23008-12, 6.5; ISO/IEC 14496-12, 8.11).
+func Turned(tb testing.TB, heic []byte, irot, imir int) []byte {
+	tb.Helper()
+	var boxes, links []byte
+	for i, turn := range []int{irot, imir} {
+		if turn >= 0 {
+			boxes = append(append(boxes, 0, 0, 0, 9), []string{"irot", "imir"}[i]...)
+			boxes = append(boxes, byte(turn))              //nolint:gosec // G115: of two bits
+			links = append(links, 0x80|byte(4+len(links))) //nolint:gosec // G115: behind hvcC, ispe and pixi
+		}
+	}
+	at := func(name string) int {
+		n := bytes.Index(heic, []byte(name))
+		if n < 0 || n != bytes.LastIndex(heic, []byte(name)) {
+			tb.Fatalf("the HEIC has not one %s", name)
+		}
+		return n
+	}
+	ipma := at("ipma") - 4
+	count := ipma + 8 + 4 + 4 + 2
+	end := count + 1 + int(heic[count])
+	out := slices.Concat(heic[:ipma], boxes, heic[ipma:end], links, heic[end:])
+	grow := func(at, by int) { binary.BigEndian.PutUint32(out[at:], binary.BigEndian.Uint32(out[at:])+uint32(by)) } //nolint:gosec // G115: a few bytes
+	grow(ipma+len(boxes), len(links))
+	out[count+len(boxes)] += byte(len(links)) //nolint:gosec // G115: two at most
+	grow(at("ipco")-4, len(boxes))
+	for _, moved := range []int{at("iprp") - 4, at("meta") - 4, at("iloc") + 16} { // the last is where the picture begins
+		grow(moved, len(boxes)+len(links))
+	}
+	return out
 }
 
 // Tags returns what exiftool -a -G1 finds in a file.

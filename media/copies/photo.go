@@ -79,6 +79,10 @@ const (
 // with a picture of 26 megapixels and 10 bits.
 const heicMemory = 2 << 30
 
+// heicNarrow is the width in pixels up to which the decoder mixes the rows of a
+// HEIC up. No camera takes such a picture, and a wrong one must not be shown.
+const heicNarrow = 96
+
 // HEICCommand is the word that makes the server's program, in a sandbox, the
 // reader of a HEIC: it calls DrawHEIC.
 const HEICCommand = "draw-heic"
@@ -135,6 +139,9 @@ func DrawHEIC() error {
 	picture, err := heic.Decode(bytes.NewReader(original))
 	if err != nil {
 		return err
+	}
+	if picture.Bounds().Dx() <= heicNarrow {
+		return errors.New("the decoder does not read pictures this narrow")
 	}
 	drawn, err := scrub.Paint(picture, 1, still.Profile, displaySide, thumbnailSide)
 	if err != nil {

@@ -7,10 +7,12 @@ package probe
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/bep/imagemeta"
+	"golang.org/x/image/riff"
 )
 
 // Limits on hostile metadata. A camera writes some hundred tags.
@@ -40,18 +42,23 @@ type Position struct {
 	Accuracy float64 `json:"accuracy,omitzero"` // metres, 0 if not given
 }
 
-// formats are how to read the facts of a media type.
+// formats are how to read the facts of a media type. The EXIF of a WebP stands
+// behind its pixels and is found before.
 var formats = map[string]imagemeta.ImageFormat{
-	"image/jpeg": imagemeta.JPEG, "image/png": imagemeta.PNG, "image/webp": imagemeta.WebP, "image/heic": imagemeta.HEIF,
+	"image/jpeg": imagemeta.JPEG, "image/png": imagemeta.PNG, "image/webp": imagemeta.TIFF, "image/heic": imagemeta.HEIF,
 }
 
 // Read returns the facts in the first bytes of a picture of the media type
-// image/jpeg, image/png, image/webp or image/heic, none of any other. Damaged or hostile metadata gives the facts before
-// the damage; imagemeta turns its own panics into errors.
+// image/jpeg, image/png, image/webp or image/heic, none of any other. Damaged or
+// hostile metadata gives the facts before the damage; imagemeta turns its own
+// panics into errors.
 func Read(head []byte, mediaType string) Facts {
 	format, ok := formats[mediaType]
 	if !ok {
 		return Facts{}
+	}
+	if mediaType == "image/webp" {
+		head = webp(head)
 	}
 	tags := exif{}
 	// The error only says that reading ended early.
@@ -78,6 +85,26 @@ func Read(head []byte, mediaType string) Facts {
 	}
 	f.Taken, f.OffsetKnown = tags.taken()
 	return f
+}
+
+// webp returns the EXIF of a WebP (RFC 9649, 2.7), nil if there is none.
+// imagemeta does not know that chunks of an odd length are padded.
+func webp(file []byte) []byte {
+	form, chunks, err := riff.NewReader(bytes.NewReader(file))
+	if err != nil || form != (riff.FourCC{'W', 'E', 'B', 'P'}) {
+		return nil
+	}
+	for range maxTags {
+		name, _, body, err := chunks.Next()
+		if err != nil {
+			return nil
+		}
+		if name == (riff.FourCC{'E', 'X', 'I', 'F'}) {
+			exif, _ := io.ReadAll(io.LimitReader(body, maxHead)) // what was read before an error counts
+			return bytes.TrimPrefix(exif, []byte("Exif\x00\x00"))
+		}
+	}
+	return nil
 }
 
 // exif is the tags of the main picture by name.

@@ -85,6 +85,37 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// A WebP whose chunk of pixels has an odd length tells its facts, though they
+// stand behind a byte of padding, and behind more than a mebibyte of pixels.
+func TestFactsOfWebPStandBehindItsPixels(t *testing.T) {
+	t.Parallel()
+	for _, pixels := range []int{0, 402, 403, 3<<20 + 1} {
+		got := probe.Read(webpWith(pixels, mediatest.EXIF(full())), "image/webp")
+		if got.Orientation != 6 || got.Model != "Phone 1" || got.Position == nil || got.Position.Accuracy != 12.5 {
+			t.Errorf("%d bytes of pixels: got %+v", pixels, got)
+		}
+	}
+	if got := probe.Read(webpWith(403, nil), "image/webp"); got != (probe.Facts{}) {
+		t.Errorf("without EXIF: got %+v", got)
+	}
+}
+
+// webpWith returns a WebP without a picture: its header, a chunk of the length of
+// pixels, and EXIF.
+func webpWith(pixels int, exif []byte) []byte {
+	body := []byte("WEBP")
+	add := func(name string, chunk []byte) {
+		body = append(binary.LittleEndian.AppendUint32(append(body, name...), uint32(len(chunk))), chunk...)
+		body = append(body, make([]byte, len(chunk)%2)...)
+	}
+	add("VP8X", []byte{8, 0, 0, 0, 7, 0, 0, 7, 0, 0})
+	add("VP8L", make([]byte, pixels))
+	if exif != nil {
+		add("EXIF", exif)
+	}
+	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(body))), body...)
+}
+
 // pngWith returns a small PNG with an eXIf chunk before its pixels.
 func pngWith(tb testing.TB, exif []byte) []byte {
 	tb.Helper()
@@ -126,6 +157,8 @@ func hostile(tb testing.TB) map[string][]byte {
 		"many fields":     pngWith(tb, append([]byte("II*\x00\x08\x00\x00\x00\xFF\xFF"), bytes.Repeat([]byte{0x10, 1, 2, 0, 0, 16, 0, 0, 8, 0, 0, 0}, 65535)...)),
 		"length lies":     bytes.Replace(picture, picture[2:6], []byte{0xFF, 0xE1, 0xFF, 0xFF}, 1),
 		"cut in the EXIF": picture[:90],
+		"WebP of nothing": append([]byte("RIFF\xFE\xFF\xFF\xFFWEBP"), bytes.Repeat([]byte("EXIX\x00\x00\x00\x00"), size/8)...),
+		"WebP loop":       webpWith(8, loop),
 	}
 }
 
@@ -135,7 +168,7 @@ func TestReadHostileIsQuick(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
-			for _, kind := range []string{"image/jpeg", "image/png"} {
+			for _, kind := range []string{"image/jpeg", "image/png", "image/webp"} {
 				probe.Read(head, kind)
 			}
 			if took := time.Since(start); took > 5*time.Second {
@@ -149,11 +182,12 @@ func FuzzRead(f *testing.F) {
 	f.Add(mediatest.Picture(full()))
 	f.Add(pngWith(f, mediatest.EXIF(full())))
 	f.Add(pngWith(f, nil))
+	f.Add(webpWith(3, mediatest.EXIF(full())))
 	for _, head := range hostile(f) {
 		f.Add(head[:min(len(head), 4096)])
 	}
 	f.Fuzz(func(t *testing.T, head []byte) {
-		for _, kind := range []string{"image/jpeg", "image/png"} {
+		for _, kind := range []string{"image/jpeg", "image/png", "image/webp"} {
 			facts := probe.Read(head, kind)
 			if p := facts.Position; p != nil && (p.Lon < -180 || p.Lon > 180 || p.Lat < -90 || p.Lat > 90) {
 				t.Errorf("position %v is nowhere", *p)

@@ -32,27 +32,73 @@ func profileIn(original []byte) (profile []byte) {
 }
 
 // toSRGB returns a picture in sRGB whose values are those of an ICC profile
-// (ISO 15076-1). A profile that is not one of RGB, or cannot be read, is left
-// out of account: what was scaled down is RGB by then.
-func toSRGB(src *image.RGBA, profile []byte) (out *image.RGBA) {
-	if len(profile) == 0 || len(profile) > maxProfile {
-		return src
-	}
+// (ISO 15076-1) of RGB or grey. Any other profile, one that cannot be read, and
+// one of grey in a picture with colours are left out of account: what was scaled
+// down is RGB by then.
+func toSRGB(src *image.RGBA, profile []byte) *image.RGBA {
 	opaque := &image.NRGBA{Pix: bytes.Clone(src.Pix), Stride: src.Stride, Rect: src.Rect} // on white: no pixel lets through
-	defer func() {
-		if recover() != nil {
-			out = src
-		}
-	}()
-	p, err := icc.NewProfileReader(bytes.NewReader(profile)).ReadProfile()
-	if err != nil || p.Header.DataColorSpace != icc.ColorSpaceRGB {
-		return src
-	}
-	converted, err := imaging.ConvertToSRGB(p, icc.RelativeColorimetricRenderingIntent, false, opaque)
-	if c, ok := converted.(*image.NRGBA); err == nil && ok && c.Rect == src.Rect {
+	converted := convert(opaque, profile, func(space icc.ColorSpace) bool {
+		return space == icc.ColorSpaceRGB || space == icc.ColorSpaceGray && grey(src)
+	})
+	if c, ok := converted.(*image.NRGBA); ok && c.Rect == src.Rect {
 		return &image.RGBA{Pix: c.Pix, Stride: c.Stride, Rect: c.Rect}
 	}
 	return src
+}
+
+func grey(picture *image.RGBA) bool {
+	for i := 0; i < len(picture.Pix); i += 4 {
+		if picture.Pix[i] != picture.Pix[i+1] || picture.Pix[i] != picture.Pix[i+2] {
+			return false
+		}
+	}
+	return true
+}
+
+// convert returns a picture in sRGB, nil if its profile is not of a space that
+// fits or cannot be read.
+func convert(picture image.Image, profile []byte, fits func(icc.ColorSpace) bool) (out image.Image) {
+	if len(profile) == 0 || len(profile) > maxProfile {
+		return nil
+	}
+	defer func() {
+		if recover() != nil { // a hostile profile met a mistake of the reader
+			out = nil
+		}
+	}()
+	p, err := icc.NewProfileReader(bytes.NewReader(profile)).ReadProfile()
+	if err != nil || !fits(p.Header.DataColorSpace) {
+		return nil
+	}
+	out, err = imaging.ConvertToSRGB(p, icc.RelativeColorimetricRenderingIntent, false, picture)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// fromInk returns a picture for print, scaled down to the side, in sRGB by its
+// profile of CMYK, or as it was without such a profile. It changes the picture:
+// the inks are scaled where they lie, and black by itself, since four do not fit into a
+// colour.
+func fromInk(picture *image.CMYK, profile []byte, side int) image.Image {
+	black := image.NewGray(picture.Rect)
+	for y := range picture.Rect.Dy() {
+		row := picture.Pix[y*picture.Stride:][:4*picture.Rect.Dx()]
+		for x := range picture.Rect.Dx() {
+			black.Pix[y*black.Stride+x], row[4*x+3] = row[4*x+3], 255
+		}
+	}
+	inks := shrink(&image.RGBA{Pix: picture.Pix, Stride: picture.Stride, Rect: picture.Rect}, side)
+	key := shrink(black, side)
+	for i := 3; i < len(inks.Pix); i += 4 {
+		inks.Pix[i] = key.Pix[i-3]
+	}
+	small := &image.CMYK{Pix: inks.Pix, Stride: inks.Stride, Rect: inks.Rect}
+	if out := convert(small, profile, func(space icc.ColorSpace) bool { return space == icc.ColorSpaceCMYK }); out != nil {
+		return out
+	}
+	return small
 }
 
 // fullRange stretches the values of a lossy WebP in place. They are BT.601 in

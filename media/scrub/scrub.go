@@ -123,8 +123,11 @@ func (c *Cleaner) draw(original []byte, sides ...int) ([]Copy, error) {
 
 // Paint draws copies of a decoded picture, one for each longest side, the
 // largest first: turned as the EXIF orientation says, and brought to sRGB from
-// the ICC profile, if there is one of RGB that can be read.
+// the ICC profile, if there is one that can be read.
 func Paint(picture image.Image, orientation int, profile []byte, sides ...int) ([]Copy, error) {
+	if ink, ok := picture.(*image.CMYK); ok {
+		picture = fromInk(ink, profile, sides[0])
+	}
 	copies := make([]Copy, len(sides))
 	for i, side := range sides {
 		out := shrink(picture, side)
