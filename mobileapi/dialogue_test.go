@@ -40,7 +40,7 @@ func TestDialogue(t *testing.T) {
 
 	call := callOf(desk, "answer")
 	for range 2 { // a repeat adds no picture
-		_, err := h.service.WriteToReporter(t.Context(), call, h.id, "canary-answer", &oneFile{picture(3)})
+		_, err := h.service.WriteToReporter(t.Context(), call, h.id, workflow.DeskMessage{Text: "canary-answer"}, &oneFile{picture(3)})
 		h.check(err)
 	}
 	sent := h.report().Behind.Sent
@@ -87,7 +87,7 @@ func TestAttachmentIsACopy(t *testing.T) {
 	t.Parallel()
 	h := start(t).submit(report())
 	desk := staff("desk", casefile.DeskOfficer)
-	_, err := h.service.WriteToReporter(t.Context(), callOf(desk, nil), h.id, "see", &oneFile{picture(3)})
+	_, err := h.service.WriteToReporter(t.Context(), callOf(desk, nil), h.id, workflow.DeskMessage{Text: "see"}, &oneFile{picture(3)})
 	h.check(err)
 	path := "/v1/receipt/attachments/" + h.report().Behind.Sent[0].ID
 	a := h.get(path, h.token)
@@ -104,11 +104,11 @@ func TestAttachmentIsACopy(t *testing.T) {
 	if swept := must(h.service.Sweep(t.Context(), 0)); swept != (workflow.Swept{}) {
 		t.Errorf("got swept %+v, which is the report's", swept)
 	}
-	_, err = h.service.WriteToReporter(t.Context(), callOf(desk, nil), h.id, "see", &oneFile{[]byte("canary")})
+	_, err = h.service.WriteToReporter(t.Context(), callOf(desk, nil), h.id, workflow.DeskMessage{Text: "see"}, &oneFile{[]byte("canary")})
 	if fault.CodeOf(err) != "evidence.broken" {
 		t.Errorf("got %v for what is no picture", err)
 	}
-	_, err = h.service.WriteToReporter(t.Context(), callOf(staff("other", casefile.Inspector), nil), h.id, "x", &oneFile{})
+	_, err = h.service.WriteToReporter(t.Context(), callOf(staff("other", casefile.Inspector), nil), h.id, workflow.DeskMessage{Text: "x"}, &oneFile{})
 	if !errors.Is(err, fault.Absent()) {
 		t.Errorf("got %v for an inspector", err)
 	}

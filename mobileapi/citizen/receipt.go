@@ -56,13 +56,13 @@ func (h Handlers) WriteMessage(q *web.Request) (web.Reply, error) {
 	})
 }
 
-// Attachment gives a picture that the desk sent.
+// Attachment gives the clean copy of a file that the desk sent.
 func (h Handlers) Attachment(q *web.Request) (web.Reply, error) {
 	file, err := h.Service.Attachment(q.Context(), q.Actor, q.Actor.Report, q.Param("item"))
 	if err != nil {
 		return web.Reply{}, err
 	}
-	return web.Reply{Stream: &web.Stream{ReadCloser: file, Size: file.Size, Type: file.Type, Name: q.Param("item") + ".jpg"}}, nil
+	return web.Reply{Stream: &web.Stream{ReadCloser: file, Size: file.Size, Type: file.Type, Name: web.FileName(q.Param("item"), file.Type), Tag: file.Tag}}, nil
 }
 
 // AddEvidence takes files that come later: a form of parts called evidence.

@@ -20,7 +20,7 @@ type Behind struct {
 	Withdrawal []byte     `bson:"withdrawal"` // Withdrawal, sealed
 	Objection  Objection  `bson:"objection"`
 	Dialogue   Dialogue   `bson:"dialogue"`
-	Sent       []Evidence `bson:"sent"` // copies of what the desk attached to messages
+	Sent       []Evidence `bson:"sent"` // what the desk attached to messages, or will
 }
 
 // ClaimLock is the claim password (领奖密码; R33). Its sealed form is as long

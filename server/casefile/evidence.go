@@ -35,7 +35,8 @@ type Evidence struct {
 	Reason string        `bson:"reason"` // code of the fault, of a rejected item
 
 	// Released says that the desk lets others see a copy: of a picture the one it
-	// made for them, which may be cut and have parts hidden for good.
+	// made for them, which may be cut and have parts hidden for good. Of what the
+	// desk sends to a reporter it says that a message took it.
 	Released bool `bson:"released"`
 	OnSite   bool `bson:"on_site"` // the copy may be shown to people there
 	Used     bool `bson:"used"`    // it was handed on: no taking back
@@ -139,6 +140,15 @@ func (e *Evidence) Shown() CopyKind {
 	case Photo:
 	}
 	return ReleasedCopy
+}
+
+// Attached is the kind of copy that a reporter sees of what the desk attached to
+// a message.
+func (e *Evidence) Attached() CopyKind {
+	if e.Kind == Photo {
+		return DisplayCopy
+	}
+	return e.Shown()
 }
 
 // Drop takes a copy out of the item and returns it.

@@ -67,7 +67,7 @@ var ReportMoves = Table{Noun: "report", Moves: []Move{
 	{everyReport(), "receive_item", nil, ""},
 	{everyReport(), "verify_item", nil, ""},
 	{everyReport(), "derive_item", nil, ""},
-	{everyReport(), "reject_item", nil, ""},
+	{append(everyReport(), ReportErasing), "reject_item", nil, ""},
 	{[]State{ReportRejected, ReportReplied}, "serve", nil, "R10"},
 
 	// What the terms bring (casefile/term.go). Whatever arrives while a report is

@@ -42,6 +42,7 @@ func bodies() map[string]struct {
 		"office-brief":      {`{"text":"查","items":[{"ref":` + anID + `,"text":"查一"}]}`, &workflow.Brief{}},
 		"office-assignment": {`{"persons":["p1"],"due":` + aTime + `,"imminent":true}`, &workflow.Assignment{}},
 		"office-conclusion": {`{"record":"书","findings":` + found + `}`, &workflow.Conclusion{}},
+		"office-message":    {`{"text":"问","attachments":[` + anID + `]}`, &workflow.DeskMessage{}},
 		"office-reply":      {`{"conclusion":"属实","facts":"事","decision":"罚","reward":"有"}`, &casefile.Reply{}},
 		"office-task": {
 			`{"persons":["p1"],"place":` + aPlace + `,"placeName":"厂","brief":"巡","items":["门"],"due":` + aTime + `}`,
@@ -81,7 +82,7 @@ func bodies() map[string]struct {
 		"session-tie":       {`{"area":"220182100000","firm":"厂厂"}`, &workflow.NearTo{}},
 		"office-policy": {
 			`{"decideDays":1,"concludeDays":2,"taskHours":3,"payDays":4,"repeatHours":5,"openingHours":6,"maxItems":7,
-			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"reporterVoice":"disguise","mediaMinutes":14,"mediaMegapixels":15,"mediaStreams":16,"mediaPages":17,"copyMinutes":18,"suppressUnder":14,"figuresDays":15,"resultsMin":16,"resultsShare":17,"payoutMin":3,"payoutDay":25,"payoutMemo":"款","approvalUses":16,"approvalDays":17,"contactHours":18,"coverHours":16,"coverFrom":7,"coverTo":19,"coverTasks":3,
+			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"attachmentDays":14,"reporterVoice":"disguise","mediaMinutes":14,"mediaMegapixels":15,"mediaStreams":16,"mediaPages":17,"copyMinutes":18,"suppressUnder":14,"figuresDays":15,"resultsMin":16,"resultsShare":17,"payoutMin":3,"payoutDay":25,"payoutMemo":"款","approvalUses":16,"approvalDays":17,"contactHours":18,"coverHours":16,"coverFrom":7,"coverTo":19,"coverTasks":3,
 			"uploadHours":19,"photoMiB":20,"videoMiB":21,"audioMiB":22,"documentMiB":23,
 			"evidenceDays":24,"recordingDays":25,"caseRecordingDays":26,"plainViews":true,"doubts":{"accuracyM":1,"farM":2,"apartM":3,"skewS":4,"pictureBits":5,"editors":["x"]},
 			"secondFactor":["leader"]}`,

@@ -52,7 +52,8 @@ func messages(s *workflow.Service) web.Handler {
 const maxMessage = 5*media.DefaultMaxBytes + 64<<10
 
 // writeMessage is the route POST /v1/office/reports/:id/messages: a form of the
-// part message, which is JSON, and pictures called evidence.
+// part message, which is JSON and names files that came in pieces, and pictures
+// called evidence.
 func writeMessage(s *workflow.Service) web.Route {
 	r := post("/v1/office/reports/:id/messages", casefile.ReportDecide, "", func(q *web.Request) (web.Reply, error) {
 		c, err := call(q)
@@ -66,13 +67,11 @@ func writeMessage(s *workflow.Service) web.Route {
 		if err != nil {
 			return web.Reply{}, err
 		}
-		var in struct {
-			Text string `json:"text"`
-		}
-		if c.Body, err = web.ReadJSON(part, 64<<10, "receipt-message", &in); err != nil {
+		var in workflow.DeskMessage
+		if c.Body, err = web.ReadJSON(part, 64<<10, "office-message", &in); err != nil {
 			return web.Reply{}, err
 		}
-		reply, err := answer(s.WriteToReporter(q.Context(), c, q.Param("id"), in.Text, pictures{q}))
+		reply, err := answer(s.WriteToReporter(q.Context(), c, q.Param("id"), in, pictures{q}))
 		reply.Status = http.StatusCreated
 		return reply, err
 	})

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"gridwatch/media/redact"
@@ -60,10 +59,25 @@ type deskReport struct {
 	Objection  *objection  `json:"objection,omitempty"`
 	Withdrawal *withdrawal `json:"withdrawal,omitempty"`
 
+	Attachments []attachment `json:"attachments"` // files for the reporter, sent or waiting for a message
+
 	// ArchivedOn is the date on which what the sender said was sealed away to the
 	// rings; it is not shown since.
 	ArchivedOn string          `json:"archivedOn,omitempty"`
 	Holds      []casefile.Hold `json:"holds"`
+}
+
+// attachment is a file of the desk for the reporter.
+type attachment struct {
+	ID     string                 `json:"id"`
+	Kind   casefile.EvidenceKind  `json:"kind"`
+	State  casefile.EvidenceState `json:"state"`
+	Reason string                 `json:"reason,omitempty"` // code, of a rejected item
+	Sent   bool                   `json:"sent"`             // it is in a message
+}
+
+func newAttachment(e casefile.Evidence) attachment {
+	return attachment{ID: e.ID, Kind: e.Kind, State: e.State, Reason: e.Reason, Sent: e.Released}
 }
 
 // objection is what the reporter says against the answer (R10).
@@ -149,7 +163,7 @@ func newDeskReport(_ *web.Request, r workflow.DeskReport) deskReport {
 	if !r.Reply.At.IsZero() {
 		out.Reply = &r.Reply
 	}
-	out.ServedOn = r.Behind.ServedOn
+	out.ServedOn, out.Attachments = r.Behind.ServedOn, each(r.Behind.Sent, newAttachment)
 	out.ArchivedOn, out.Holds = r.Archive.On, whole(r.Holds)
 	if o := r.Behind.Objection; o.On != "" {
 		out.Objection = &objection{On: o.On, RecheckBy: o.RecheckBy, Text: r.Objection}
@@ -265,9 +279,8 @@ func downloaded(q *web.Request) func(workflow.Original, error) (web.Reply, error
 		if err != nil {
 			return web.Reply{}, err
 		}
-		_, ext, _ := strings.Cut(f.Type, "/")
 		return web.Reply{Stream: &web.Stream{
-			ReadCloser: f.ReadCloser, Size: f.Size, Type: f.Type, Name: q.Param("item") + "." + ext, Tag: f.Tag,
+			ReadCloser: f.ReadCloser, Size: f.Size, Type: f.Type, Name: web.FileName(q.Param("item"), f.Type), Tag: f.Tag,
 		}}, nil
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -35,6 +36,12 @@ type Stream struct {
 	// Tag is a strong ETag, quoted. With it, and a ReadCloser that is an
 	// io.Seeker, a client can ask for a part.
 	Tag string
+}
+
+// FileName names a file of a media type: "id.mp4" of "video/mp4".
+func FileName(name, mediaType string) string {
+	_, ext, _ := strings.Cut(mediaType, "/")
+	return name + "." + ext
 }
 
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }

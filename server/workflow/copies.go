@@ -271,6 +271,9 @@ func (s *Service) settleCopies(ctx context.Context, ref ItemRef, state casefile.
 	if state == casefile.EvidenceRejected {
 		command = "reject_item"
 	}
+	if ref.Of == toReply {
+		return s.settleAttachment(ctx, ref, command, reason, made)
+	}
 	settle := func(e *casefile.Evidence) ([]casefile.Effect, bool) {
 		if e.State != casefile.EvidenceVerified {
 			return nil, false

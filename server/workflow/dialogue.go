@@ -1,12 +1,8 @@
 package workflow
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"hash"
-	"io"
 	"slices"
 	"time"
 
@@ -75,34 +71,13 @@ func messageAD(id string) []byte { return vault.AD("message", id, "text") }
 
 // WriteToDesk (留言) adds the reporter's message to the dialogue.
 func (s *Service) WriteToDesk(ctx context.Context, call Call, text string) (casefile.Outcome, error) {
-	return s.write(ctx, call, call.Actor.Report, casefile.ReceiptWrite, "reporter_message", text, nil)
-}
-
-// WriteToReporter (回复留言) adds the desk's message, with pictures of which the
-// reporter gets copies drawn anew: nothing tells who made them.
-func (s *Service) WriteToReporter(ctx context.Context, call Call, id, text string, files Files) (casefile.Outcome, error) {
-	r, err := load(ctx, call.Actor, s.Reports, id, casefile.ReportDecide)
-	if err != nil {
-		return casefile.Outcome{}, err
-	}
-	tenant, err := s.Directory.Tenant(ctx, r.Tenant)
-	if err != nil {
-		return casefile.Outcome{}, err
-	}
-	st := reportStage(r, tenant.Policy.MaxItems)
-	if err := s.copyAll(ctx, st, files); err != nil {
-		s.discard(ctx, st.items)
-		return casefile.Outcome{}, err
-	}
-	call.Files = st.files
-	out, err := s.write(ctx, call, id, casefile.ReportDecide, "desk_message", text, st.items)
-	return out, s.settle(ctx, call, r.ID, st, err)
+	return s.write(ctx, call, call.Actor.Report, casefile.ReceiptWrite, "reporter_message", DeskMessage{Text: text}, nil)
 }
 
 // write is one side's message. It is an effect of the report, so that message
 // and count are written together.
 func (s *Service) write(
-	ctx context.Context, call Call, id string, action casefile.Action, command casefile.Command, text string, items []casefile.Evidence,
+	ctx context.Context, call Call, id string, action casefile.Action, command casefile.Command, in DeskMessage, items []casefile.Evidence,
 ) (casefile.Outcome, error) {
 	tenant, err := s.Directory.Tenant(ctx, call.Actor.Tenant)
 	if err != nil {
@@ -132,34 +107,20 @@ func (s *Service) write(
 			if err != nil {
 				return nil, err
 			}
-			if m.Sealed, err = sealPadded(key, text, textClass, messageAD(m.ID)); err != nil {
+			if m.Sealed, err = sealPadded(key, in.Text, textClass, messageAD(m.ID)); err != nil {
 				return nil, err
 			}
 			for _, item := range items {
 				m.Attachments = append(m.Attachments, item.ID)
 			}
+			if err := attach(r, in.Attachments); err != nil {
+				return nil, err
+			}
+			m.Attachments = append(m.Attachments, in.Attachments...)
 			r.Behind.Sent = append(r.Behind.Sent, items...)
 			e.Ref = m.ID
 			return []casefile.Effect{{Message: m}}, nil
 		})
-}
-
-// Attachment returns a copy that the desk sent to the reporter: behind the
-// receipt, or to the desk itself.
-func (s *Service) Attachment(ctx context.Context, actor casefile.Actor, id, item string) (Original, error) {
-	action := casefile.ReportRead
-	if actor.Report != "" {
-		action = casefile.ReceiptRead
-	}
-	r, err := load(ctx, actor, s.Reports, id, action)
-	if err != nil {
-		return Original{}, err
-	}
-	found, ok := casefile.FindEvidence(r.Behind.Sent, item)
-	if !ok {
-		return Original{}, fault.Absent()
-	}
-	return s.readCopy(ctx, placeOfReport(r), *found, casefile.DisplayCopy)
 }
 
 // placeOfReport is where the items of a report lie.
@@ -192,62 +153,6 @@ func (s *Service) settle(ctx context.Context, call Call, id string, st *stage, e
 		s.discard(ctx, st.items)
 	}
 	return err
-}
-
-// copyAll stores a clean copy of every file of a form, and no original.
-func (s *Service) copyAll(ctx context.Context, st *stage, files Files) error {
-	for {
-		f, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if len(st.items) == st.max {
-			return errTooManyItems(st.max)
-		}
-		if err := s.copyOne(ctx, st, f); err != nil {
-			return err
-		}
-	}
-}
-
-func (s *Service) copyOne(ctx context.Context, st *stage, f IncomingFile) error {
-	sent := measured{Hash: sha256.New()}
-	clean, err := s.Cleaner.Clean(ctx, io.TeeReader(f.Reader, &sent))
-	if err != nil {
-		return mediaFault(err)
-	}
-	id, err := s.newID()
-	if err != nil {
-		return err
-	}
-	at := media.Place{Tenant: st.tenant, Record: st.id, Item: id}
-	item := casefile.Evidence{ID: id, Kind: casefile.Photo, State: casefile.EvidenceDerived, Released: true}
-	if _, item.CopyKey, err = s.Keyring.NewDataKey(copyPlace(at), s.Random); err != nil {
-		return err
-	}
-	c, err := s.storeCopy(ctx, at, item.CopyKey, casefile.DisplayCopy, "image/jpeg", bytes.NewReader(clean.JPEG))
-	if err != nil {
-		return err
-	}
-	item.Copies = []casefile.Copy{c}
-	st.items = append(st.items, item)
-	st.files = append(st.files, vault.File{Name: f.Name, Size: sent.n, SHA256: [sha256.Size]byte(sent.Sum(nil))})
-	return nil
-}
-
-// measured hashes and counts what is written to it.
-type measured struct {
-	hash.Hash
-	n uint64
-}
-
-// Write implements io.Writer.
-func (m *measured) Write(p []byte) (int, error) {
-	m.n += uint64(len(p))
-	return m.Hash.Write(p)
 }
 
 // AddedEvidence is what came later, and where it stands in the manifest.

@@ -117,7 +117,7 @@ func (p Policy) check() error {
 		"approvalUses": p.ApprovalUses, "approvalDays": p.ApprovalDays, "contactHours": p.ContactHours,
 		"serviceDays": p.ServiceDays, "objectionDays": p.ObjectionDays, "recheckDays": p.RecheckDays,
 		"recordingDays": p.RecordingDays, "caseRecordingDays": p.CaseRecordingDays,
-		"maxManifest": p.MaxManifest, "maxMessages": p.MaxMessages, "leadDays": p.LeadDays,
+		"maxManifest": p.MaxManifest, "maxMessages": p.MaxMessages, "leadDays": p.LeadDays, "attachmentDays": p.AttachmentDays,
 		"uploadHours": p.UploadHours, "photoMiB": p.PhotoMiB, "videoMiB": p.VideoMiB, "audioMiB": p.AudioMiB, "documentMiB": p.DocumentMiB,
 		"suppressUnder": p.SuppressUnder, "figuresDays": p.FiguresDays, "resultsMin": p.ResultsMin, "resultsShare": p.ResultsShare, "payoutMin": p.PayoutMin,
 		"mediaMinutes": p.MediaMinutes, "mediaMegapixels": p.MediaMegapixels, "mediaStreams": p.MediaStreams,

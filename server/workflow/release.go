@@ -122,7 +122,7 @@ func (s *Service) releaseCopy(ctx context.Context, r *casefile.Report, item *cas
 	at := placeOfReport(r)
 	at.Item = item.ID
 	if item.State == casefile.EvidenceVerified {
-		return nil, fault.New(fault.Busy, "evidence.no_copy", "the clean copy of the item is still being made; try again")
+		return nil, errNoCopy()
 	}
 	if item.Kind == casefile.Photo {
 		display, err := s.readCopy(ctx, at, *item, casefile.DisplayCopy)
@@ -141,9 +141,17 @@ func (s *Service) releaseCopy(ctx context.Context, r *casefile.Report, item *cas
 		item.Copies = append(item.Copies, c)
 	}
 	if _, made := item.Copy(item.Shown()); !made {
-		return nil, fault.New(fault.Conflict, "evidence.nothing_to_show", "there is nothing of the item that others may see or hear")
+		return nil, errNothingToShow()
 	}
 	return append(effects, s.copyLink(r, *item, e, casefile.CustodyRelease, item.Shown())), nil
+}
+
+func errNoCopy() *fault.Fault {
+	return fault.New(fault.Busy, "evidence.no_copy", "the clean copy of the item is still being made; try again")
+}
+
+func errNothingToShow() *fault.Fault {
+	return fault.New(fault.Conflict, "evidence.nothing_to_show", "there is nothing of the item that others may see or hear")
 }
 
 // copyLink is a link that tells of a copy of an item.

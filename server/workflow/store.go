@@ -202,16 +202,17 @@ type Policy struct {
 	ContactHours int `bson:"contact_hours" json:"contactHours"` // a use that was taken is made within them
 	MaxItems     int `bson:"max_items" json:"maxItems"`         // evidence items of one form
 
-	ServiceDays   int `bson:"service_days" json:"serviceDays"`     // an answer nobody opened counts as served (R10)
-	ObjectionDays int `bson:"objection_days" json:"objectionDays"` // to object, from service (R10)
-	RecheckDays   int `bson:"recheck_days" json:"recheckDays"`     // to recheck, from the objection (R10)
-	MaxManifest   int `bson:"max_manifest" json:"maxManifest"`     // items of a report with what came later, and as many attachments
-	MaxMessages   int `bson:"max_messages" json:"maxMessages"`     // of both sides behind one receipt
-	LeadDays      int `bson:"lead_days" json:"leadDays"`           // a reporter has to agree to the release of a lead
-	SuppressUnder int `bson:"suppress_under" json:"suppressUnder"` // smaller figures are not published
-	FiguresDays   int `bson:"figures_days" json:"figuresDays"`     // from the end of a quarter to its figures
-	ResultsMin    int `bson:"results_min" json:"resultsMin"`       // results of a published batch
-	ResultsShare  int `bson:"results_share" json:"resultsShare"`   // percent of them that may come from reports
+	ServiceDays    int `bson:"service_days" json:"serviceDays"`       // an answer nobody opened counts as served (R10)
+	ObjectionDays  int `bson:"objection_days" json:"objectionDays"`   // to object, from service (R10)
+	RecheckDays    int `bson:"recheck_days" json:"recheckDays"`       // to recheck, from the objection (R10)
+	MaxManifest    int `bson:"max_manifest" json:"maxManifest"`       // items of a report with what came later, and as many attachments
+	MaxMessages    int `bson:"max_messages" json:"maxMessages"`       // of both sides behind one receipt
+	AttachmentDays int `bson:"attachment_days" json:"attachmentDays"` // what the desk sent in pieces waits for its message, from the end of its upload's time
+	LeadDays       int `bson:"lead_days" json:"leadDays"`             // a reporter has to agree to the release of a lead
+	SuppressUnder  int `bson:"suppress_under" json:"suppressUnder"`   // smaller figures are not published
+	FiguresDays    int `bson:"figures_days" json:"figuresDays"`       // from the end of a quarter to its figures
+	ResultsMin     int `bson:"results_min" json:"resultsMin"`         // results of a published batch
+	ResultsShare   int `bson:"results_share" json:"resultsShare"`     // percent of them that may come from reports
 
 	PayoutMin  int    `bson:"payout_min" json:"payoutMin"`   // awards that are paid together
 	PayoutDay  int    `bson:"payout_day" json:"payoutDay"`   // of the month, on which fewer are; 0 for none

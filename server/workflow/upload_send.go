@@ -150,13 +150,12 @@ func (s *Service) FindUpload(ctx context.Context, actor casefile.Actor, id strin
 	if !u.Settled {
 		return s.sent(u)
 	}
-	facts, err := s.facts(placeOf(u.item), u.item)
+	if len(u.item.Sealed) == 0 { // it was refused later, and nothing of it was kept
+		return Sent{}, uploadFault(upload.ErrEnded)
+	}
+	at, _ := media.PlaceOf(u.Object)
+	facts, err := s.facts(at, u.item)
 	return Sent{ID: u.ID, Length: facts.Size, Offset: facts.Size, Expires: u.Expires}, err
-}
-
-func placeOf(item casefile.Evidence) media.Place {
-	at, _ := media.PlaceOf(item.Object)
-	return at
 }
 
 func (s *Service) begun(ctx context.Context, actor casefile.Actor, id string) (*sending, error) {
@@ -289,6 +288,9 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 			e.Runs = append(e.Runs, casefile.Run(run))
 		}
 		e.Digest, e.Sealed, e.Doubts = index, sealed, inDoubt
+		if u.Of == toReply { // it is no evidence: no chain, no lock
+			return casefile.CopiesOf([]casefile.Evidence{*e}), true
+		}
 		var keep time.Time // what staff took is under object lock
 		if link.By != byReporter {
 			keep = tenant.Policy.keepItem(*e, s.now())
@@ -337,6 +339,11 @@ func (s *Service) endUpload(ctx context.Context, u upload.Upload) (bool, error) 
 	}
 	if err := s.settleUpload(ctx, u); err != nil || s.now().Before(u.Expires) {
 		return false, err
+	}
+	if u.Of == toReply && u.Stage == upload.Whole {
+		if over, err := s.dropUnsent(ctx, u); !over {
+			return false, err
+		}
 	}
 	return true, s.Uploads.Delete(ctx, u.Tenant, u.ID)
 }
