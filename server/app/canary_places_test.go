@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/bson"
+
 	"gridwatch/media"
 	"gridwatch/media/blobtest"
 	"gridwatch/server/app/apiclient"
@@ -38,6 +40,7 @@ const (
 	secret   canarytest.Kind = "secret"   // keys, codes, tokens, passwords: who is given them, when they are given
 	phone    canarytest.Kind = "phone"    // push tokens: the push service
 	caller   canarytest.Kind = "caller"   // address, program, page a reporter came from: nobody
+	uploadID canarytest.Kind = "upload"   // id of an upload: its sender, and the database
 	key      canarytest.Kind = "key"      // private keys of the server and of officers: their files
 )
 
@@ -59,7 +62,15 @@ func newSweep(t *testing.T) *sweep {
 	t.Setenv("TMPDIR", t.TempDir())
 	s := &sweep{began: time.Now().Add(-time.Second), exports: t.TempDir()} // a file's time may be a tick behind
 	s.line = newLine(t)
-	s.world = start(t, s.line.setting(), "GRID_REQUEST_DEADLINE=1m", "GRID_DRAIN=2m") // beside other tests it may be slow
+	scratch, err := os.MkdirTemp("/dev/shm", "canary-") //nolint:usetesting // it has to lie in memory
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(scratch) })
+	if err := os.Chmod(scratch, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	s.world = start(t, s.line.setting(), "GRID_MEDIA_SCRATCH="+scratch, "GRID_REQUEST_DEADLINE=1m", "GRID_DRAIN=2m") // beside other tests it may be slow
 	s.line.run(t, s.world)
 	s.wire = &tap{
 		Transport: s.http.Transport.(*http.Transport), host: strings.TrimPrefix(s.base, "http://"),
@@ -76,9 +87,10 @@ func (s *sweep) places(t *testing.T) []canarytest.Place {
 	stack := storetest.StackDir(t)
 	data := filepath.Join(stack, "postgres", "data")
 	all := []canarytest.Place{
-		{Name: "the database", Read: s.database(t)},
-		{Name: "the database's write-ahead log", Shared: true, Read: canarytest.WriteAheadLog(data, s.began)},
-		{Name: "the database's data files", Shared: true, Read: s.written(t, stack, canarytest.DataFiles(data, s.began))},
+		{Name: "the database", Read: s.database(t, func(collection string) bool { return !ofUploads(collection) })},
+		{Name: "the database's records of uploads", May: []canarytest.Kind{uploadID}, Read: s.database(t, ofUploads)},
+		{Name: "the database's write-ahead log", Shared: true, May: []canarytest.Kind{uploadID}, Read: canarytest.WriteAheadLog(data, s.began)},
+		{Name: "the database's data files", Shared: true, May: []canarytest.Kind{uploadID}, Read: s.written(t, stack, canarytest.DataFiles(data, s.began))},
 		{Name: "the object store", Read: s.stored(t)},
 		{Name: "the object store's disk", Read: s.disk(t, stack)},
 		{Name: "the object store's own files", Shared: true, Read: canarytest.Folder(filepath.Join(stack, "minio", "disk", ".minio.sys"), s.began)},
@@ -91,6 +103,7 @@ func (s *sweep) places(t *testing.T) []canarytest.Place {
 		{Name: "the contact gateway's requests", Read: canarytest.Bytes(s.line.crossed())},
 		{Name: "the pushes", May: []canarytest.Kind{phone}, Read: s.pushed()},
 		{Name: "the exports", Read: canarytest.Folder(s.exports, s.began)},
+		{Name: "the copiers' scratch folder", Read: s.scratch(t)},
 		{Name: "the temporary files", Read: canarytest.Folder(os.TempDir(), s.began, s.dir, s.exports)},
 	}
 	s.wire.mu.Lock()
@@ -101,7 +114,7 @@ func (s *sweep) places(t *testing.T) []canarytest.Place {
 		case strings.HasPrefix(who, "desk"):
 			p.May = []canarytest.Kind{words, talk, capture, digest}
 		case who == "the reporter":
-			p.May = []canarytest.Kind{talk}
+			p.May = []canarytest.Kind{talk, uploadID}
 		case who == "whom it is issued to":
 			p.May = []canarytest.Kind{secret, digest}
 		}
@@ -110,15 +123,138 @@ func (s *sweep) places(t *testing.T) []canarytest.Place {
 	return all
 }
 
-// database is all of the world's database as the driver reads it.
-func (s *sweep) database(t *testing.T) func(func(string, []byte)) error {
+// ofUploads says whether a collection names uploads: their own records, and
+// those of the reports whose items they bring.
+func ofUploads(collection string) bool { return collection == "upload" || collection == "report" }
+
+// dumped is the world's database as the driver reads it, by collection.
+func (s *sweep) dumped(t *testing.T) (map[string][]byte, error) {
+	t.Helper()
+	var dump bytes.Buffer
+	err := s.store.Dump(t.Context(), &dump)
+	all := map[string][]byte{}
+	for line := range bytes.Lines(dump.Bytes()) {
+		name, _, _ := strings.Cut(string(line[:min(len(line), 64)]), " ")
+		all[name] = append(all[name], line...)
+	}
+	return all, err
+}
+
+// database is those collections of the world's database that are in.
+func (s *sweep) database(t *testing.T, in func(collection string) bool) func(func(string, []byte)) error {
 	t.Helper()
 	return func(see func(string, []byte)) error {
-		var dump bytes.Buffer
-		err := s.store.Dump(t.Context(), &dump)
-		see("", dump.Bytes())
+		all, err := s.dumped(t)
+		for name, lines := range all {
+			if in(name) {
+				see(name, lines)
+			}
+		}
 		return err
 	}
+}
+
+// collections are all of the database; each is searched. One that a new feature
+// keeps things in is entered here when the run fills it; if the run can leave it
+// empty, with the reason.
+func collections() map[string]string {
+	return map[string]string{
+		"account":       "",
+		"approval":      "",
+		"area":          "",
+		"award":         "",
+		"batch":         "results of a month that is over",
+		"chain":         "",
+		"checkpoint":    "",
+		"claim":         "",
+		"contact_use":   "",
+		"copy_job":      "a job is gone once its copies are made",
+		"device":        "",
+		"envelope":      "",
+		"erasure":       "numbers of what was erased, years after the run",
+		"event":         "what a record no longer holds of its timeline: none of the run has 200 events",
+		"family":        "",
+		"grid":          "",
+		"handover":      "a contact is gone once the gateway has it",
+		"handover_slot": "",
+		"hazard":        "",
+		"held":          "a task waits here for its hour, and is gone then",
+		"lead":          "",
+		"leaf":          "",
+		"lease":         "",
+		"ledger":        "",
+		"log":           "",
+		"message":       "",
+		"migration":     "",
+		"opening":       "",
+		"outbox":        "a push is gone once it is sent; TestNothingLeaks reads what was",
+		"payout":        "",
+		"penalty":       "",
+		"person":        "",
+		"print":         "",
+		"publication":   "",
+		"report":        "",
+		"rewrap":        "how far a rotation of keys is",
+		"ring":          "",
+		"slot":          "",
+		"task":          "",
+		"tenant":        "",
+		"ticket":        "a step of a sign-in is used up by the next",
+		"tile":          "",
+		"upload":        "",
+		"visit":         "",
+	}
+}
+
+// checkCollections wants every collection to be known, and filled by the run or
+// empty for a reason.
+func (s *sweep) checkCollections(t *testing.T) {
+	t.Helper()
+	names, err := s.world.database(t).ListCollectionNames(t.Context(), bson.M{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dumped, err := s.dumped(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		switch why, known := collections()[name]; {
+		case !known:
+			t.Errorf("the collection %s is new: let the run fill it, and enter it in collections()", name)
+		case len(dumped[name]) == 0 && why == "":
+			t.Errorf("the run put nothing into the collection %s: it is searched in vain", name)
+		}
+	}
+}
+
+// scratch is what the copiers left behind in clear once they are done, which is
+// nothing but the folder.
+func (s *sweep) scratch(t *testing.T) func(func(string, []byte)) error {
+	t.Helper()
+	folder := s.setting("GRID_MEDIA_SCRATCH")
+	return func(see func(string, []byte)) error {
+		s.copiersRest(t)
+		see("the folder", []byte(folder))
+		return canarytest.Folder(folder, s.began)(see)
+	}
+}
+
+// copiersRest waits until no job of the copiers is left.
+func (w *world) copiersRest(t *testing.T) {
+	t.Helper()
+	waitFor(t, "the jobs to be gone", func() bool {
+		for _, lane := range []workflow.Lane{workflow.PhotoLane, workflow.FilmLane} {
+			left, err := w.store.CopyJobs.Due(t.Context(), lane, time.Now().Add(24*time.Hour), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(left) > 0 {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // written is a reading of the engine's files after it wrote back what it holds
@@ -195,9 +331,12 @@ func (s *sweep) copies(t *testing.T) func(func(string, []byte)) error {
 			return err
 		}
 		for _, r := range reports {
-			for _, item := range r.Evidence {
+			for _, item := range slices.Concat(r.Evidence, r.Behind.Sent) {
+				if len(item.CopyKey) == 0 { // sealed away to the rings
+					continue
+				}
 				for _, c := range item.Copies {
-					body, err := s.ingest().Read(t.Context(), media.Ref{Object: c.Object, Parts: c.Parts}, s.copyKey(t, item), placeOf(c.Object))
+					body, err := s.ingest().Read(t.Context(), media.Ref{Object: c.Object, Parts: c.Parts}, s.copyKey(t, &r, item), placeOf(c.Object))
 					if err != nil {
 						return err
 					}
@@ -211,6 +350,9 @@ func (s *sweep) copies(t *testing.T) func(func(string, []byte)) error {
 					continue
 				}
 				path := "/v1/office/reports/" + r.ID + "/evidence/" + item.ID
+				if _, sent := casefile.FindEvidence(r.Behind.Sent, item.ID); sent {
+					path = "/v1/office/reports/" + r.ID + "/attachments/" + item.ID
+				}
 				a, err := desk.Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: path}, nil)
 				if err != nil {
 					return fmt.Errorf("%s: %w", path, err)
@@ -230,9 +372,10 @@ func placeOf(object string) media.Place {
 }
 
 // copyKey is the data key of an item's copies.
-func (s *sweep) copyKey(t *testing.T, item casefile.Evidence) media.Sealer {
+func (s *sweep) copyKey(t *testing.T, r *casefile.Report, item casefile.Evidence) media.Sealer {
 	t.Helper()
-	key, err := s.keyring(t).OpenDataKey(placeOf(item.Object).String()+"/copies", item.CopyKey)
+	at := media.Place{Tenant: r.Tenant, Record: r.Envelope, Item: item.ID}
+	key, err := s.keyring(t).OpenDataKey(at.String()+"/copies", item.CopyKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,6 +508,9 @@ func (s *sweep) crash(t *testing.T, whole, half *marked) {
 	server.end(t, syscall.SIGQUIT)
 	close(open.open)
 	<-answered
+	again := launch(t, program(t), append(slices.Clone(other.settings), "TMPDIR="+os.TempDir()), "serve")
+	other.ready(t) // it has removed what the other left in clear
+	again.end(t, syscall.SIGTERM)
 	if s.panics = []byte(server.logs.String()); !bytes.Contains(s.panics, []byte("goroutine ")) {
 		t.Errorf("the server ended without its stacks: %s", s.panics)
 	}

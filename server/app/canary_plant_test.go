@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/mediatest"
+	"gridwatch/media/upload"
 	"gridwatch/notify/outbox"
 	"gridwatch/server/app/apiclient"
 	"gridwatch/server/app/demo"
@@ -28,23 +30,40 @@ import (
 type planted struct {
 	where []string // places that the sweep must name, after a > what must be opened there
 	plant func(t *testing.T, s *sweep, text string)
+	// mark is how the name of the canary begins that is planted; "" plants one made
+	// for it.
+	mark string
+}
+
+// canary is what is planted: one of those that went through the system, or a
+// new one of this name.
+func (p planted) canary(t *testing.T, canaries []canarytest.Canary, name string) canarytest.Canary {
+	t.Helper()
+	if p.mark == "" {
+		return canarytest.Text(identity, name, chinese()+hexID(t))
+	}
+	i := slices.IndexFunc(canaries, func(c canarytest.Canary) bool { return strings.HasPrefix(c.Name, p.mark) })
+	if i < 0 {
+		t.Fatalf("nothing marked as %s went through the system", p.mark)
+	}
+	return canaries[i]
 }
 
 // plants are the leaks that a run must be able to find.
 func plants() map[string]planted {
 	return map[string]planted{
 		// As a line that somebody added in haste.
-		"log": {[]string{"the log"}, func(t *testing.T, s *sweep, text string) {
+		"log": {where: []string{"the log"}, plant: func(t *testing.T, s *sweep, text string) {
 			t.Helper()
 			slog.New(slog.NewJSONHandler(s.logs, nil)).LogAttrs(t.Context(), slog.LevelInfo, "report taken in", slog.String("by", text))
 		}},
 		// As a field of a record, which the database compresses and cuts to pieces.
-		"db": {[]string{"the database", "the database's data files > value of chunks"}, func(t *testing.T, s *sweep, text string) {
+		"db": {where: []string{"the database", "the database's data files > value of chunks"}, plant: func(t *testing.T, s *sweep, text string) {
 			t.Helper()
 			s.changeTask(t, func(task *casefile.Task) { task.Result = &casefile.Result{Note: longer(t, text)} })
 		}},
 		// As a record that was written, compressed, and deleted again.
-		"wal": {[]string{"the database's write-ahead log > compressed value"}, func(t *testing.T, s *sweep, text string) {
+		"wal": {where: []string{"the database's write-ahead log > compressed value"}, plant: func(t *testing.T, s *sweep, text string) {
 			t.Helper()
 			e := workflow.Envelope{ID: hexID(t), Tenant: demo.Tenant, Report: hexID(t), Contact: []byte(long(text)), At: time.Now()}
 			if err := s.store.Envelopes.Insert(t.Context(), e); err != nil {
@@ -55,7 +74,7 @@ func plants() map[string]planted {
 			}
 		}},
 		// As an object that nobody encrypted, only packed.
-		"objects": {[]string{"the object store > gzip", "the object store's disk > gzip"}, func(t *testing.T, s *sweep, text string) {
+		"objects": {where: []string{"the object store > gzip", "the object store's disk > gzip"}, plant: func(t *testing.T, s *sweep, text string) {
 			t.Helper()
 			var packed bytes.Buffer
 			w := gzip.NewWriter(&packed)
@@ -68,7 +87,7 @@ func plants() map[string]planted {
 			}
 		}},
 		// As a contact that went to the gateway and nobody sealed.
-		"gateway": {[]string{"the contact gateway's requests", "the database"}, func(t *testing.T, s *sweep, text string) {
+		"gateway": {where: []string{"the contact gateway's requests", "the database"}, plant: func(t *testing.T, s *sweep, text string) {
 			t.Helper()
 			u := &casefile.ContactUse{Report: hexID(t), Way: casefile.ByGateway, Sealed: []byte(text), Expires: time.Now().Add(time.Hour).UTC()}
 			u.ID, u.Tenant, u.State, u.Version, u.At, u.Changed = hexID(t), demo.Tenant, casefile.ContactHandedOver, 1, time.Now().UTC(), time.Now().UTC()
@@ -84,7 +103,7 @@ func plants() map[string]planted {
 			awaited(t, "the handover", func() bool { return s.line.tries() > before })
 		}},
 		// As the body of a push that says too much.
-		"push": {[]string{"the pushes"}, func(t *testing.T, s *sweep, text string) {
+		"push": {where: []string{"the pushes"}, plant: func(t *testing.T, s *sweep, text string) {
 			t.Helper()
 			before := len(s.fcm.Received())
 			e := outbox.For(hexID(t), 1, demo.Tenant+"-inspector1")
@@ -95,14 +114,14 @@ func plants() map[string]planted {
 			awaited(t, "the push", func() bool { return len(s.fcm.Received()) > before })
 		}},
 		// As the serial number of the camera, in the copy for handlers.
-		"media": {[]string{"the copies of evidence"}, func(t *testing.T, s *sweep, text string) {
+		"media": {where: []string{"the copies of evidence"}, plant: func(t *testing.T, s *sweep, text string) {
 			t.Helper()
 			r := s.released(t)
 			item := &r.Evidence[0]
 			at := placeOf(item.Object)
 			at.Item = hexID(t)
 			photo := mediatest.Picture(mediatest.Options{Width: 320, Height: 240, Lon: 126, Lat: 44, Time: time.Now(), Make: "Camera", Serial: text})
-			stored, err := s.ingest().Store(t.Context(), media.Source{Reader: bytes.NewReader(photo)}, s.copyKey(t, *item), at)
+			stored, err := s.ingest().Store(t.Context(), media.Source{Reader: bytes.NewReader(photo)}, s.copyKey(t, r, *item), at)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +135,7 @@ func plants() map[string]planted {
 			}
 		}},
 		// As a note in the chain of custody, in an archive for a court.
-		"export": {[]string{"the exports > zip"}, func(t *testing.T, s *sweep, text string) {
+		"export": {where: []string{"the exports > zip", "the database > chain"}, plant: func(t *testing.T, s *sweep, text string) {
 			t.Helper()
 			r := s.released(t)
 			item := r.Evidence[0].ID
@@ -134,7 +153,7 @@ func plants() map[string]planted {
 			s.archive(t, r)
 		}},
 		// As what is left of an upload.
-		"temp": {[]string{"the temporary files"}, func(t *testing.T, _ *sweep, text string) {
+		"temp": {where: []string{"the temporary files"}, plant: func(t *testing.T, _ *sweep, text string) {
 			t.Helper()
 			file, err := os.CreateTemp(os.TempDir(), "multipart-")
 			if err != nil {
@@ -146,7 +165,7 @@ func plants() map[string]planted {
 			}
 		}},
 		// As a label of a goroutine.
-		"pprof": {[]string{"the profiles > gzip"}, func(t *testing.T, _ *sweep, text string) {
+		"pprof": {where: []string{"the profiles > gzip"}, plant: func(t *testing.T, _ *sweep, text string) {
 			t.Helper()
 			end, labelled, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 			go func() {
@@ -163,7 +182,7 @@ func plants() map[string]planted {
 			})
 		}},
 		// As a brief with what the desk should have kept to itself.
-		"answer": {[]string{"what is told to inspector1"}, func(t *testing.T, s *sweep, text string) {
+		"answer": {where: []string{"what is told to inspector1"}, plant: func(t *testing.T, s *sweep, text string) {
 			t.Helper()
 			id := s.changeTask(t, func(task *casefile.Task) { task.Brief = text })
 			call := apiclient.Call{Method: http.MethodGet, Path: "/v1/field/tasks/" + id}
@@ -171,6 +190,72 @@ func plants() map[string]planted {
 				t.Fatal(err)
 			}
 		}},
+		// As a part of the address in a line of the log.
+		"upload": {mark: "id of an upload", where: []string{"the log"}, plant: func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			slog.New(slog.NewJSONHandler(s.logs, nil)).LogAttrs(t.Context(), slog.LevelInfo, "request", slog.String("url", "/v1/uploads/"+text))
+		}},
+		// As it was given out, in the record of the upload.
+		"right": {mark: "right to upload", where: []string{"the database's records of uploads > upload"}, plant: func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			u := upload.Upload{ID: hexID(t), Tenant: demo.Tenant, Reason: text, Stage: upload.Rejected, Settled: true, Expires: time.Now().Add(time.Hour)}
+			if err := s.store.Uploads.Insert(t.Context(), u); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		// As the name of an object.
+		"name": {mark: "name in pieces", where: []string{"the object store", "the object store's disk"}, plant: func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			if err := s.objects.Put(t.Context(), "unsealed/"+text, []byte("sealed or not")); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		// As what a killed copier left.
+		"metadata": {mark: "metadata", where: []string{"the copiers' scratch folder"}, plant: func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			if err := os.WriteFile(filepath.Join(s.setting("GRID_MEDIA_SCRATCH"), "left"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		// As the claim of a photo under the id itself instead of its keyed hash.
+		"claim": {mark: "photo id", where: []string{"the database > claim"}, plant: func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			if _, err := s.store.Claims.Claim(t.Context(), workflow.Claim{ID: "photo:" + text, Tenant: demo.Tenant, By: hexID(t)}); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		// As a print that nobody sealed.
+		"print": {where: []string{"the database > print"}, plant: func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			last, err := s.store.Prints.Last(t.Context(), demo.Tenant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := workflow.Print{Tenant: demo.Tenant, N: last + 1000, Kind: "report", Record: hexID(t), Item: hexID(t), Sealed: []byte(text)}
+			if err := s.store.Prints.Add(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		// As the reason of a hold.
+		"hold": {where: []string{"the database's records of uploads > report"}, plant: func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			s.insertReport(t, func(r *casefile.Report) { r.Holds = []casefile.Hold{{ID: hexID(t), Reason: text}} })
+		}},
+		// As what was kept of a report that was sealed away.
+		"archive": {where: []string{"the database's records of uploads > report"}, plant: func(t *testing.T, s *sweep, text string) {
+			t.Helper()
+			s.insertReport(t, func(r *casefile.Report) { r.Archive = casefile.Archive{On: today(), Kept: []byte(text)} })
+		}},
+	}
+}
+
+// insertReport keeps a report as no command would have made it.
+func (s *sweep) insertReport(t *testing.T, change func(*casefile.Report)) {
+	t.Helper()
+	r := &casefile.Report{Head: casefile.Head{ID: hexID(t), Tenant: demo.Tenant, State: casefile.ReportWithdrawn, Version: 1, At: time.Now(), Changed: time.Now()}, Number: hexID(t)}
+	change(r)
+	if err := s.store.Reports.Insert(t.Context(), r); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -224,14 +309,19 @@ func TestPlantedLeaksAreFound(t *testing.T) {
 	m := newMarked(t, nil, true)
 	r := s.submit(t, m)
 	s.handle(t, &r)
+	s.pieces(t, m, &r)
 	s.export(t)
 	s.panics = []byte("none here")
 	texts := map[string]string{}
 	canaries := m.canaries
 	for _, kind := range slices.Sorted(maps.Keys(plants())) {
-		texts[kind] = chinese() + hexID(t)
-		canaries = append(canaries, canarytest.Text(identity, "planted as "+kind+":", texts[kind]))
-		plants()[kind].plant(t, s, texts[kind])
+		p := plants()[kind]
+		canary := p.canary(t, m.canaries, "planted as "+kind+":")
+		if p.mark == "" {
+			canaries = append(canaries, canary)
+		}
+		texts[kind] = string(canary.Raw)
+		p.plant(t, s, texts[kind])
 	}
 	found, err := canarytest.Sweep(s.places(t), canaries)
 	if err != nil {
@@ -251,7 +341,8 @@ func TestPlantedLeaksAreFound(t *testing.T) {
 		}
 	}
 	for _, h := range found.Leaks() {
-		if !strings.Contains(h.Canary.Name, "planted as") {
+		planted := func(text string) bool { return strings.Contains(h.Canary.Name, text) }
+		if !slices.ContainsFunc(slices.Collect(maps.Values(texts)), planted) {
 			t.Error(h)
 		}
 	}

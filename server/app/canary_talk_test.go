@@ -12,6 +12,7 @@ import (
 	random "math/rand/v2"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -130,33 +131,81 @@ func (s *sweep) talk(t *testing.T, m *marked, r *casefile.Report) {
 	}
 }
 
-// pieces sends one picture in pieces, and another that breaks off.
-func (s *sweep) pieces(t *testing.T, m *marked) {
+// pieces sends files in pieces: the reporter one, and another that breaks off,
+// the desk one that it puts into a message, and an inspector one for its task.
+func (s *sweep) pieces(t *testing.T, m *marked, r *casefile.Report) {
 	t.Helper()
-	c := s.receipt(t, m.code)
+	c, desk := s.receipt(t, m.code), s.as(t, "desk1")
 	for _, whole := range []bool{true, false} {
-		photo := mediatest.Picture(mediatest.Options{Make: m.mark(capture, "maker in pieces", rand.Text()), Serial: m.mark(capture, "serial in pieces", rand.Text())})
-		sum := sha256.Sum256(photo)
-		m.canaries = append(m.canaries, canarytest.Canary{Kind: digest, Name: "SHA-256 of a photo in pieces", Raw: sum[:]})
-		var announced struct{ Items []struct{ Right string } }
-		s.send(t, c, apiclient.Call{Path: "/v1/receipt/uploads", Body: doc{"items": []doc{{
-			"kind": casefile.Photo, "size": len(photo), "sha256": hex.EncodeToString(sum[:]),
-		}}}}, &announced)
-		b64 := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
-		at := s.tus(t, c, http.MethodPost, "/v1/uploads", nil, http.Header{
-			"Upload-Length":   {strconv.Itoa(len(photo))},
-			"Upload-Metadata": {"right " + b64(announced.Items[0].Right) + ",filename " + b64(m.mark(words, "name in pieces", rand.Text())+".jpg") + ",filetype"},
-		}).Get("Location")
-		for sent, cut := range []int{0, 100, len(photo) / 2} { // the first lies within what a camera writes
-			to := []int{100, len(photo) / 2, len(photo)}[sent]
-			if to == len(photo) && !whole {
-				break
-			}
-			s.tus(t, c, http.MethodPatch, at, photo[cut:to], http.Header{
-				"Upload-Offset": {strconv.Itoa(cut)}, "Content-Type": {"application/offset+octet-stream"},
-			})
-		}
+		s.piecemeal(t, c, m, piecemeal{to: "/v1/receipt/uploads", reporter: true, whole: whole})
 	}
+	path := "/v1/office/reports/" + r.ID
+	item := s.piecemeal(t, desk, m, piecemeal{to: path + "/uploads", whole: true})
+	awaited(t, "the copies of the desk's file", func() bool {
+		now, err := s.store.Reports.Get(t.Context(), r.Tenant, r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, ok := casefile.FindEvidence(now.Behind.Sent, item)
+		return ok && sent.State == casefile.EvidenceDerived
+	})
+	text, err := json.Marshal(doc{"text": m.mark(talk, "answer with a file", chinese()), "attachments": []string{item}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(t, desk, apiclient.Call{Path: path + "/messages", Form: new(apiclient.Form).JSON("message", text)}, nil)
+	s.send(t, c, apiclient.Call{Method: http.MethodGet, Path: "/v1/receipt/attachments/" + item}, nil)
+	task := s.changeTask(t, func(*casefile.Task) {})
+	s.piecemeal(t, s.as(t, "inspector1"), m, piecemeal{
+		to: "/v1/field/tasks/" + task + "/uploads", whole: true, photoID: m.mark(capture, "photo id", hexID(t)),
+	})
+}
+
+// piecemeal is a picture that comes in pieces.
+type piecemeal struct {
+	to       string // where it is announced
+	reporter bool
+	whole    bool // all of it comes
+	photoID  string
+}
+
+// piecemeal sends a picture full of canaries in pieces, and returns its item.
+func (s *sweep) piecemeal(t *testing.T, c apiclient.Client, m *marked, p piecemeal) string {
+	t.Helper()
+	photo := mediatest.Picture(mediatest.Options{Make: m.mark(capture, "maker in pieces", rand.Text()), Serial: m.mark(capture, "serial in pieces", rand.Text())})
+	sum := sha256.Sum256(photo)
+	item := doc{"kind": casefile.Photo, "size": len(photo), "sha256": hex.EncodeToString(sum[:])}
+	if p.photoID != "" { // of what staff took the chain of custody has the digest
+		item["photoId"] = p.photoID
+	} else {
+		m.canaries = append(m.canaries, canarytest.Canary{Kind: digest, Name: "SHA-256 of a photo in pieces", Raw: sum[:]})
+	}
+	var announced struct{ Items []struct{ ID, Right string } }
+	s.send(t, c, apiclient.Call{Path: p.to, Body: doc{"items": []doc{item}}}, &announced)
+	right := canarytest.Text(secret, "right to upload", announced.Items[0].Right)
+	right.Hashed = true // of a right the id of its upload is made
+	m.canaries = append(m.canaries, right)
+	b64 := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	at := s.tus(t, c, http.MethodPost, "/v1/uploads", nil, http.Header{
+		"Upload-Length": {strconv.Itoa(len(photo))},
+		"Upload-Metadata": {"right " + b64(announced.Items[0].Right) + ",filename " + b64(m.mark(words, "name in pieces", rand.Text())+".jpg") +
+			",note " + b64(m.mark(caller, "metadata", rand.Text())) + ",filetype"},
+	}).Get("Location")
+	if p.reporter {
+		id := canarytest.Text(uploadID, "id of an upload", path.Base(at))
+		id.Hashed = true
+		m.canaries = append(m.canaries, id)
+	}
+	for sent, cut := range []int{0, 100, len(photo) / 2} { // the first lies within what a camera writes
+		to := []int{100, len(photo) / 2, len(photo)}[sent]
+		if to == len(photo) && !p.whole {
+			break
+		}
+		s.tus(t, c, http.MethodPatch, at, photo[cut:to], http.Header{
+			"Upload-Offset": {strconv.Itoa(cut)}, "Content-Type": {"application/offset+octet-stream"},
+		})
+	}
+	return announced.Items[0].ID
 }
 
 // tus sends a request of the protocol and returns the header of the answer.
@@ -234,4 +283,19 @@ func (s *sweep) lead(t *testing.T) []canarytest.Canary {
 	name := canarytest.Text(words, "name of the lead's file", "from-my-window")
 	name.Common = true
 	return []canarytest.Canary{canarytest.Text(capture, "serial of the lead", serial), name}
+}
+
+// sealAway has a report that its reporter withdrew sealed away when its term is
+// over, and opened by both rings.
+func (s *sweep) sealAway(t *testing.T, r *casefile.Report) {
+	t.Helper()
+	s.send(t, s.as(t, "leader1"), apiclient.Call{Path: "/v1/office/reports/" + r.ID + "/holds", Body: doc{"reason": "a court asked"}}, nil)
+	d := &docket{t: t, w: s.world, report: r.ID}
+	s.send(t, s.as(t, "leader1"), apiclient.Call{
+		Path: "/v1/office/reports/" + r.ID + "/holds/lift", Body: doc{"hold": d.record().Holds[0].ID, "reason": "it has decided"},
+	}, nil)
+	if s.terms(t, 60); !d.record().Archived() {
+		t.Fatal("the report was not sealed away")
+	}
+	d.archive()
 }

@@ -81,9 +81,11 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	if res.StatusCode < http.StatusBadRequest {
 		_ = json.Unmarshal(body, &given) // most answers are something else
 	}
-	rights := ""
+	var rights []string
 	for _, item := range given.Items {
-		rights += item.Right
+		if item.Right != "" {
+			rights = append(rights, item.Right)
+		}
 	}
 
 	p.mu.Lock()
@@ -97,7 +99,7 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 		asked.Login = p.who[asked.Half]
 	}
 	switch {
-	case rights != "":
+	case len(rights) > 0:
 		who = "whom it is issued to"
 	case given.Access+given.Refresh+given.Token+given.Code+given.Half != "":
 		who = "whom it is issued to"
@@ -108,7 +110,7 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	_ = res.Header.Write(&head)
 	p.told[who] = slices.Concat(p.told[who], head.Bytes(), body, []byte("\n"))
 	p.keep(phone, true, asked.Token)
-	for _, token := range []string{bearer, given.Access, given.Refresh, given.Token, given.Half, rights} {
+	for _, token := range append(rights, bearer, given.Access, given.Refresh, given.Token, given.Half) {
 		p.keep(secret, true, token)
 	}
 	for _, s := range append(given.Recovery, asked.Password, given.Code, strings.ReplaceAll(given.Code, "-", ""), req.Header.Get("Idempotency-Key")) {

@@ -134,10 +134,13 @@ func TestNothingLeaks(t *testing.T) {
 		if !ok {
 			t.Fatalf("there is no leak %q to plant", *plant)
 		}
-		text := chinese() + rand.Text()
-		canaries = append(canaries, canarytest.Text(identity, "planted:", text))
-		of.plant(t, s, text)
+		canary := of.canary(t, canaries, "planted:")
+		if of.mark == "" {
+			canaries = append(canaries, canary)
+		}
+		of.plant(t, s, string(canary.Raw))
 	}
+	s.checkCollections(t)
 	places := s.places(t)
 	s.wire.mu.Lock()
 	canaries = slices.AppendSeq(canaries, maps.Values(s.wire.secrets))
@@ -185,7 +188,7 @@ func (s *sweep) play(t *testing.T) []canarytest.Canary {
 	}
 	s.handle(t, &reports[1])
 	s.talk(t, sent[1], &reports[1])
-	s.pieces(t, sent[1])
+	s.pieces(t, sent[1], &reports[1])
 	s.refuse(t, sent[2], &reports[2])
 	s.withdraw(t, sent[3])
 	canaries = append(canaries, s.call(t)...)
@@ -199,6 +202,7 @@ func (s *sweep) play(t *testing.T) []canarytest.Canary {
 	}
 	s.askAll(t, &reports[1])
 	s.export(t)
+	s.sealAway(t, &reports[3])
 	for _, m := range sent {
 		canaries = append(canaries, m.canaries...)
 	}

@@ -130,18 +130,7 @@ func (w *world) copied(t *testing.T, r *casefile.Report, e casefile.Evidence, c 
 // this world's evidence is in.
 func (w *world) nothingLeft(t *testing.T, canary string) {
 	t.Helper()
-	waitFor(t, "the jobs to be gone", func() bool {
-		for _, lane := range []workflow.Lane{workflow.PhotoLane, workflow.FilmLane} {
-			left, err := w.store.CopyJobs.Due(t.Context(), lane, time.Now().Add(24*time.Hour), 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(left) > 0 {
-				return false
-			}
-		}
-		return true
-	})
+	w.copiersRest(t)
 	if left := inScratch(t, canary); left != "" {
 		t.Errorf("evidence is left in %s", left)
 	}
