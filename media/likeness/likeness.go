@@ -19,9 +19,10 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// Windows is how many hashes a Print has: of the whole picture, and of what is
-// left of it when its edges are cut, in nine places.
-const Windows = 10
+// Windows is how many hashes a Print has: of the whole picture, of what is left
+// of it when a twentieth of its sides is cut, in nine places, and when a
+// twentieth is cut at each edge.
+const Windows = 11
 
 const (
 	// The picture is drawn this large in grey once; hashes are taken of it.
@@ -75,8 +76,12 @@ func Read(r io.Reader) (Print, error) {
 	return Of(picture)
 }
 
-// Of returns the print of a picture that stands upright, or ErrFlat.
+// Of returns the print of a picture that stands upright, or ErrFlat, also if it
+// has fewer pixels than a hash looks at.
 func Of(picture image.Image) (Print, error) {
+	if size := picture.Bounds().Size(); size.X < fineW || size.Y < fineH {
+		return Print{}, ErrFlat
+	}
 	grey := image.NewGray(image.Rect(0, 0, gridW, gridH))
 	draw.BiLinear.Scale(grey, grey.Rect, picture, picture.Bounds(), draw.Src, nil)
 	least, most := uint8(255), uint8(0)
@@ -105,7 +110,7 @@ func windows() []image.Rectangle {
 			all = append(all, image.Rect(0, 0, gridW-dx, gridH-dy).Add(at))
 		}
 	}
-	return all
+	return append(all, image.Rect(dx, dy, gridW-dx, gridH-dy))
 }
 
 // hash is the difference hash of a part: one bit for each cell but those of the

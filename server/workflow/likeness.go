@@ -165,6 +165,9 @@ func (s *Service) refresh(ctx context.Context, tenant string) (*album, error) {
 				return nil, err
 			}
 			made, err := likeness.Parse(text)
+			if errors.Is(err, likeness.ErrPrint) {
+				continue // of an earlier version, that looked at other parts of a picture
+			}
 			if err != nil {
 				return nil, err
 			}
