@@ -61,7 +61,8 @@ type Objects interface {
 	// Get returns what is under key; an error matching fs.ErrNotExist if
 	// nothing is.
 	Get(ctx context.Context, key string) (io.ReadCloser, error)
-	// Delete removes key; that nothing is there is not an error.
+	// Delete removes key, locked or not; that nothing is there is not an error. An
+	// error matching fs.ErrPermission says that a lock or a hold keeps it.
 	Delete(ctx context.Context, key string) error
 	// List visits keys with the prefix in their order, with the time of last
 	// change, and stops at the first error of visit. Visit may delete.

@@ -81,10 +81,17 @@ func (r *reader) Close() error {
 	return nil
 }
 
-// Delete removes a stored item. That it is gone already is not an error.
+// Delete removes a stored item: the parts that ref names, locked ones too, and
+// what else is listed under its object. That it is gone already is not an error;
+// one that matches fs.ErrPermission says that object lock keeps it.
 func (in *Ingest) Delete(ctx context.Context, ref Ref) error {
 	if _, ok := PlaceOf(ref.Object); !ok {
 		return errors.New("media: not a reference to a stored item")
+	}
+	for n := range ref.Parts { // a locked part is not listed
+		if err := in.objects.Delete(ctx, ref.key(n+1)); err != nil {
+			return err
+		}
 	}
 	return in.remove(ctx, ref.Object)
 }

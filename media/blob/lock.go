@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 )
 
 // ErrLocked says that an object is under retention or on hold: nobody can
-// remove it before its day, or before the hold is lifted.
-var ErrLocked = errors.New("blob: the object is locked")
+// remove it before its day, or before the hold is lifted. It also matches
+// fs.ErrPermission, so that a user of the store need not import this package.
+var ErrLocked = fmt.Errorf("blob: the object is locked: %w", fs.ErrPermission)
 
 // LockMode is how an object is kept from being removed before its day.
 type LockMode string

@@ -236,6 +236,7 @@ func (h Handlers) AnnounceSegment(q *web.Request) (web.Reply, error) {
 	}
 	a, err := h.Service.AnnounceSegment(q.Context(), call, q.Param("id"), workflow.SegmentPlan{
 		Recording: q.Param("recording"), N: in.N, Size: in.Size, SHA256: sum, StartedAt: in.StartedAt, OffsetMS: in.OffsetMS, DurationMS: in.DurationMS,
+		Capture: in.Capture(),
 	})
 	if err != nil {
 		return web.Reply{}, err

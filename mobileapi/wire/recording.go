@@ -19,6 +19,7 @@ type Segment struct {
 	StartedAt  time.Time `json:"startedAt"`        // by the device's clock
 	OffsetMS   int64     `json:"offsetMs"`         // since the recording began, by ticks that no clock setting changes
 	DurationMS int64     `json:"durationMs"`
+	Captured
 }
 
 // CloseRecording states the number of segments (schema recording-close).

@@ -26,8 +26,13 @@ type AnnounceItem struct {
 // AnnounceTaken is Announce by the assignee of a task, with what the device says
 // (schema task-announce).
 type AnnounceTaken struct {
-	Items    []TakenItem `json:"items"`
-	Position *grid.Place `json:"position,omitempty"` // where they were taken
+	Items []TakenItem `json:"items"`
+	Captured
+}
+
+// Captured is what a device says of what was taken with it.
+type Captured struct {
+	Position *grid.Place `json:"position,omitempty"` // where it was taken
 	Mock     bool        `json:"mock,omitempty"`     // the device says that its position is made up
 	Clock    *Clock      `json:"clock,omitempty"`
 }
@@ -40,8 +45,8 @@ type TakenItem struct {
 }
 
 // Capture returns what the device says.
-func (a AnnounceTaken) Capture() workflow.Capture {
-	return workflow.Capture{Position: a.Position, Mock: a.Mock, Clock: a.Clock.clock()}
+func (c Captured) Capture() workflow.Capture {
+	return workflow.Capture{Position: c.Position, Mock: c.Mock, Clock: c.Clock.clock()}
 }
 
 // Announcement returns the file, the i-th of its body, as it is announced.

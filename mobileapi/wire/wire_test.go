@@ -51,7 +51,10 @@ func TestSchemas(t *testing.T) {
 	}
 	item := wire.AnnounceItem{Kind: casefile.Photo, Size: 1, SHA256: id + id}
 	bodies = append(bodies, wire.Announce{Items: []wire.AnnounceItem{item}}, wire.AnnounceTaken{
-		Items: []wire.TakenItem{{AnnounceItem: item, PhotoID: id}}, Position: place(), Mock: true, Clock: &wire.Clock{},
+		Items: []wire.TakenItem{{AnnounceItem: item, PhotoID: id}}, Captured: wire.Captured{Position: place(), Mock: true, Clock: &wire.Clock{}},
+	})
+	bodies = append(bodies, wire.OpenRecording{Kind: casefile.Video}, wire.CloseRecording{Segments: 1}, wire.Segment{
+		N: 1, Size: 1, SHA256: id + id, DurationMS: 1, Captured: wire.Captured{Position: place(), Mock: true, Clock: &wire.Clock{}},
 	})
 	bodies = append(bodies, result, wire.OpenReceipt{Code: "1"}, wire.PutDevice{Token: "t"},
 		wire.OpenSession{Tenant: "county", Login: "l", Password: "p", Device: id}, wire.RefreshSession{Refresh: "r", Device: id},
@@ -62,6 +65,7 @@ func TestSchemas(t *testing.T) {
 		"wire.OpenSession": "session-open", "wire.RefreshSession": "session-refresh", "wire.PutDevice": "device",
 		"wire.WriteMessage": "receipt-message", "wire.Withdraw": "receipt-withdrawal", "wire.Close": "receipt-closing",
 		"wire.Exchange": "receipt-exchange", "wire.Announce": "upload-announce", "wire.AnnounceTaken": "task-announce", "wire.ClaimByCode": "receipt-claim",
+		"wire.OpenRecording": "recording-open", "wire.Segment": "recording-segment", "wire.CloseRecording": "recording-close",
 	}
 	for _, body := range bodies {
 		text, err := json.Marshal(body)

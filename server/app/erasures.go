@@ -35,7 +35,8 @@ func keepTerms(ctx context.Context, c call) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c.Stdout, "closed %d, sealed away %d, announced %d, erased %d\n", kept.Closed, kept.Archived, kept.Announced, kept.Erased)
+		_, err = fmt.Fprintf(c.Stdout, "closed %d, sealed away %d, announced %d, erased %d, recordings removed %d\n",
+			kept.Closed, kept.Archived, kept.Announced, kept.Erased, kept.Recordings)
 		return err
 	})
 }

@@ -26,8 +26,9 @@ func oneSegment(n, size int) map[string]any {
 	return map[string]any{"n": n, "size": size, "startedAt": "2026-03-02T01:00:00Z", "offsetMs": (n - 1) * 60_000, "durationMs": 60_000}
 }
 
-// sendSegment sends a segment under its right, in one piece.
-func (w *world) sendSegment(t *testing.T, c apiclient.Client, right string, content []byte) {
+// sendSegment sends a segment under its right, in one piece, and returns the
+// path of its upload.
+func (w *world) sendSegment(t *testing.T, c apiclient.Client, right string, content []byte) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.base+tus.Path, bytes.NewReader(content))
 	if err != nil {
@@ -46,6 +47,7 @@ func (w *world) sendSegment(t *testing.T, c apiclient.Client, right string, cont
 	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusCreated {
 		t.Fatalf("got %d, %v", res.StatusCode, err)
 	}
+	return res.Header.Get("Location")
 }
 
 // record opens a recording of the inspection and sends its one segment.

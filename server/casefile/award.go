@@ -45,6 +45,9 @@ var AwardMoves = Table{Noun: "award", Moves: []Move{
 	{[]State{AwardRecovery}, "waived", []State{AwardPaid}, "R35"},
 }}
 
+// AwardEnds are the states in which an award is at its end.
+func AwardEnds() []State { return []State{AwardPaid, AwardNotEligible, AwardForfeited, AwardWaived} }
+
 // Award (奖励) of a report. Its id is made of the matter and the trigger, so a
 // second draft collides (writes.md "First reporter").
 type Award struct {

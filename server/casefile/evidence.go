@@ -13,6 +13,7 @@ const (
 	EvidenceVerified  EvidenceState = "verified"  // whole and durable; the digest is the declared one
 	EvidenceDerived   EvidenceState = "derived"   // its clean copies are made
 	EvidenceRejected  EvidenceState = "rejected"  // refused; Evidence.Reason says why
+	EvidenceRemoved   EvidenceState = "removed"   // it was kept for its term; nothing of it is here any more
 )
 
 // EvidenceKind is what sort of thing an item is.

@@ -24,6 +24,9 @@ var PenaltyMoves = Table{Noun: "penalty", Moves: []Move{
 	{[]State{PenaltyDecided, PenaltyNone, PenaltyServed, PenaltyPaid}, "annul", []State{PenaltyAnnulled}, "R23"},
 }}
 
+// PenaltyEnds are the states in which a penalty is at its end.
+func PenaltyEnds() []State { return []State{PenaltyNone, PenaltyPaid, PenaltyAnnulled} }
+
 // PartyKind tells a unit from a person.
 type PartyKind string
 

@@ -20,6 +20,13 @@ type Recording struct {
 	// recording that is open has none.
 	Count    int       `bson:"count"`
 	ClosedAt time.Time `bson:"closed_at"`
+
+	// Until is the day until which its class has it kept (保管期限); none while
+	// nothing of it is here, and none once it was removed.
+	Until time.Time `bson:"until,omitempty"`
+	// RemovedOn is the day on which its class had ended and nothing needed it any
+	// more; "" while it is kept.
+	RemovedOn string `bson:"removed_on,omitempty"`
 }
 
 // Segment is a part of a recording. What its device says of time is kept as it
@@ -41,10 +48,21 @@ const (
 	RecordingOpen       RecordingState = "open"       // segments may be announced
 	RecordingIncomplete RecordingState = "incomplete" // closed; a segment is not here
 	RecordingWhole      RecordingState = "whole"      // closed; every segment is here
+	RecordingRemoved    RecordingState = "removed"    // its class had ended
 )
 
 // Closed says whether the number of segments was stated.
 func (r *Recording) Closed() bool { return r.Count > 0 }
+
+// Removed says whether it is kept no more.
+func (r *Recording) Removed() bool { return r.RemovedOn != "" }
+
+// Keep has it kept at least until a day. What is kept longer stays so.
+func (r *Recording) Keep(until time.Time) {
+	if !r.Removed() && until.After(r.Until) {
+		r.Until = until
+	}
+}
 
 // Segment finds a segment by its number.
 func (r *Recording) Segment(n int) (*Segment, bool) {
@@ -73,8 +91,12 @@ func (r *Recording) Put(s Segment) {
 
 // Missing lists the numbers of segments that are not here whole: up to the
 // highest that was announced while the recording is open, of all once it is closed.
+// Of one that was removed none is missing.
 func (r *Recording) Missing(items []Evidence) []int {
 	missing := []int{}
+	if r.Removed() {
+		return missing
+	}
 	for n := 1; n <= max(r.Count, r.Last()); n++ {
 		s, ok := r.Segment(n)
 		if ok {
@@ -91,6 +113,8 @@ func (r *Recording) Missing(items []Evidence) []int {
 // State says how far the recording is.
 func (r *Recording) State(items []Evidence) RecordingState {
 	switch {
+	case r.Removed():
+		return RecordingRemoved
 	case !r.Closed():
 		return RecordingOpen
 	case len(r.Missing(items)) > 0:
@@ -117,6 +141,12 @@ func (t *Task) FindRecording(id string) (*Recording, bool) {
 		return nil, false
 	}
 	return &t.Recordings[i], true
+}
+
+// Removed says whether an item is of a recording that is kept no more.
+func (t *Task) Removed(e Evidence) bool {
+	r, ok := t.FindRecording(e.Recording)
+	return ok && r.Removed()
 }
 
 // Loose counts the items that were collected and are no segments: a recording

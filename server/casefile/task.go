@@ -37,6 +37,11 @@ var TaskMoves = Table{Noun: "task", Moves: []Move{
 	{everyTask(), "announce_segment", nil, ""},
 	{everyTask(), "close_recording", nil, ""},
 	{everyTask(), "keep_recordings", nil, ""},
+	// Its class has ended: it is shown no more, then its bytes and keys go. It
+	// comes back if the object store keeps it longer.
+	{[]State{TaskDone}, "end_recording", nil, ""},
+	{[]State{TaskDone}, "remove_recording", nil, ""},
+	{[]State{TaskDone}, "return_recording", nil, ""},
 }}
 
 func everyTask() []State { return []State{TaskAssigned, TaskSeen, TaskAcknowledged, TaskDone} }

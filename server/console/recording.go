@@ -18,6 +18,7 @@ type recording struct {
 	Count    int                     `json:"count"`    // segments, as stated; 0 while open
 	Missing  []int                   `json:"missing"`  // numbers of segments that are not here whole
 	Duration int64                   `json:"duration"` // of what is here, ms
+	Removed  string                  `json:"removed"`  // day on which its class had ended; "" while it is kept
 	Cases    []string                `json:"cases"`    // penalties that rest on it
 	Segments []segment               `json:"segments"`
 }
@@ -32,25 +33,27 @@ type segment struct {
 	StartedAt time.Time              `json:"startedAt"` // by the device's clock
 	Offset    int64                  `json:"offset"`    // since the recording began, by the device's ticks, ms
 	Duration  int64                  `json:"duration"`  // ms
+
+	Doubts []casefile.Doubt `json:"doubts,omitempty"` // for desk and leader
 }
 
 // recordings serves GET /v1/office/inspections/:id/recordings.
 func recordings(s *workflow.Service) web.Handler {
 	return func(q *web.Request) (web.Reply, error) {
-		t, err := s.RecordingsOf(q.Context(), q.Actor, q.Param("id"))
+		seen, err := s.RecordingsOf(q.Context(), q.Actor, q.Param("id"))
 		if err != nil {
 			return web.Reply{}, err
 		}
-		return web.Reply{Body: web.Page[recording]{Items: each(t.Recordings, func(r casefile.Recording) recording { return newRecording(t, r) })}}, nil
+		return web.Reply{Body: web.Page[recording]{Items: each(seen.Recordings, func(r casefile.Recording) recording { return newRecording(seen, r) })}}, nil
 	}
 }
 
-func newRecording(t *casefile.Task, r casefile.Recording) recording {
+func newRecording(t workflow.OverseenTask, r casefile.Recording) recording {
 	return recording{
 		ID: r.ID, Kind: r.Kind, State: r.State(t.Collected), OpenedBy: r.By, OpenedAt: r.OpenedAt, Count: r.Count,
-		Missing: r.Missing(t.Collected), Duration: r.DurationMS(t.Collected), Cases: whole(t.Cases),
+		Missing: r.Missing(t.Collected), Duration: r.DurationMS(t.Collected), Removed: r.RemovedOn, Cases: whole(t.Cases),
 		Segments: each(r.Segments, func(s casefile.Segment) segment {
-			out := segment{N: s.N, Item: s.Item, By: s.By, StartedAt: s.StartedAt, Offset: s.OffsetMS, Duration: s.DurationMS}
+			out := segment{N: s.N, Item: s.Item, By: s.By, StartedAt: s.StartedAt, Offset: s.OffsetMS, Duration: s.DurationMS, Doubts: t.Doubts[s.Item]}
 			if e, ok := casefile.FindEvidence(t.Collected, s.Item); ok {
 				out.State, out.Held = e.State, e.Held
 			}

@@ -39,6 +39,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		copying,
 		payouts,
 		claimCollection,
+		recordedTasks,
 	}
 }
 

@@ -42,7 +42,7 @@ type Config struct {
 // any number of goroutines.
 type Store struct {
 	Reports   workflow.Reports
-	Tasks     workflow.Records[casefile.Task]
+	Tasks     workflow.Tasks
 	Visits    workflow.Records[casefile.Visit]
 	Hazards   workflow.Records[casefile.Hazard]
 	Penalties workflow.Records[casefile.Penalty]
@@ -110,7 +110,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 	d := directory{db: db, now: now}
 	return &Store{
 		Reports:   reports{newRecords[casefile.Report](db, reportKind)},
-		Tasks:     newRecords[casefile.Task](db, taskKind),
+		Tasks:     tasks{newRecords[casefile.Task](db, taskKind)},
 		Visits:    newRecords[casefile.Visit](db, visitKind),
 		Hazards:   newRecords[casefile.Hazard](db, hazardKind),
 		Penalties: newRecords[casefile.Penalty](db, penaltyKind),

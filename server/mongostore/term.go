@@ -39,6 +39,27 @@ func (r reports) Due(ctx context.Context, q workflow.DueReports) ([]casefile.Rep
 	return find[casefile.Report](ctx, r.c, f, options.Find().SetSort(ascending("_id")).SetLimit(int64(q.Limit)))
 }
 
+// recordedTasks finds the tasks whose recordings a term may be over of: no other
+// task is in the index.
+func recordedTasks(ctx context.Context, db *mongo.Database) error {
+	return collection{taskKind, []mongo.IndexModel{
+		{Keys: ascending(recordedUntil), Options: options.Index().SetSparse(true)},
+	}}.create(ctx, db)
+}
+
+const recordedUntil = "recordings.until"
+
+// tasks keeps tasks (workflow.Tasks).
+type tasks struct {
+	records[casefile.Task, *casefile.Task]
+}
+
+// Recorded names the index: an engine may prefer to go through all tasks.
+func (r tasks) Recorded(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Task, error) {
+	return find[casefile.Task](ctx, r.c, bson.M{recordedUntil: bson.M{"$lt": before}, "_id": bson.M{"$gt": after}},
+		options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)).SetHint(ascending(recordedUntil)))
+}
+
 // erasures keeps the list of erasures (workflow.Erasures).
 type erasures struct{ c *mongo.Collection }
 

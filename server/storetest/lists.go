@@ -11,6 +11,37 @@ import (
 	"gridwatch/server/workflow"
 )
 
+// recorded finds tasks by the day until which their recordings are kept.
+func recorded(t *testing.T, s *mongostore.Store) {
+	t.Helper()
+	ctx, day := t.Context(), start()
+	for id, recordings := range map[string][]casefile.Recording{
+		"none": nil, "open": {{ID: "r"}}, "kept": {{ID: "r", Until: day.AddDate(0, 0, 1)}},
+		"due": {{ID: "r"}, {ID: "q", Until: day.AddDate(0, 0, -1)}}, "due too": {{ID: "r", Until: day.AddDate(0, 0, -2)}},
+	} {
+		task := newTask(t, "county of "+id, id, start())
+		task.Recordings = recordings
+		ok(t, s.Tasks.Insert(ctx, task))
+	}
+	list := func(before time.Time, after string, limit int) []string {
+		var ids []string
+		for _, task := range must[[]casefile.Task](t)(s.Tasks.Recorded(ctx, before, after, limit)) {
+			ids = append(ids, task.ID)
+		}
+		return ids
+	}
+	same(t, "due", list(day, "", 9), []string{"due", "due too"})
+	same(t, "a page", list(day, "", 1), []string{"due"})
+	same(t, "the next page", list(day, "due", 1), []string{"due too"})
+	same(t, "none", list(day.AddDate(0, 0, -2), "", 9), []string(nil))
+
+	task := must[*casefile.Task](t)(s.Tasks.Get(ctx, "county of due", "due"))
+	task.Recordings[1].Until, task.Recordings[1].RemovedOn = time.Time{}, "2026-03-01"
+	move(t, &task.Head, "see", casefile.TaskSeen, start())
+	ok(t, s.Tasks.Update(ctx, task, task.Version-1))
+	same(t, "once it is removed", list(day, "", 9), []string{"due too"})
+}
+
 func filters(t *testing.T, s *mongostore.Store) {
 	t.Helper()
 	ctx := t.Context()

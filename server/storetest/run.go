@@ -30,6 +30,7 @@ func Run(t *testing.T, open Opener) {
 		"updateKeeps":    updateKeeps,
 		"tooLarge":       tooLarge,
 		"filters":        filters,
+		"recorded":       recorded,
 		"pages":          pages,
 		"reports":        reports,
 		"envelopes":      envelopes,

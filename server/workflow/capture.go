@@ -17,9 +17,9 @@ import (
 // Capture is what an assignee's device says when it announces what was taken at
 // the place: as a result has it for the files of its form.
 type Capture struct {
-	Position *grid.Place // where it was taken; nil if it does not say
-	Mock     bool        // the device says that its position is made up
-	Clock    *Clock      // of the device; nil if it does not say
+	Position *grid.Place `json:"position"` // where it was taken; nil if it does not say
+	Mock     bool        `json:"mock"`     // the device says that its position is made up
+	Clock    *Clock      `json:"clock"`    // of the device; nil if it does not say
 }
 
 // said is Capture as it waits, sealed, for the upload to be whole.
@@ -33,17 +33,9 @@ type said struct {
 // collect keeps with announcements of a task what the device says, and claims
 // the ids of its photos.
 func (s *Service) collect(ctx context.Context, t *casefile.Task, in []Announcement, c Capture) error {
-	kept := said{At: s.now(), Mock: c.Mock, Clock: c.Clock}
-	if c.Position != nil {
-		at, _, err := place(*c.Position, "/position")
-		if err != nil {
-			return err
-		}
-		kept.Position = &at
-	}
-	text, err := json.Marshal(kept)
+	text, err := s.saying(c)
 	if err != nil {
-		return errors.New("what a device says has no JSON")
+		return err
 	}
 	photos, sums := make([]string, len(in)), make([][sha256.Size]byte, len(in))
 	for i := range in {
@@ -58,6 +50,23 @@ func (s *Service) collect(ctx context.Context, t *casefile.Task, in []Announceme
 		sums[i] = [sha256.Size]byte(in[i].SHA256)
 	}
 	return s.claimPhotos(ctx, t, photos, sums, "/items/%d/photoId")
+}
+
+// saying is what a device says as it waits for the upload to be whole.
+func (s *Service) saying(c Capture) ([]byte, error) {
+	kept := said{At: s.now(), Mock: c.Mock, Clock: c.Clock}
+	if c.Position != nil {
+		at, _, err := place(*c.Position, "/position")
+		if err != nil {
+			return nil, err
+		}
+		kept.Position = &at
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		return nil, errors.New("what a device says has no JSON")
+	}
+	return text, nil
 }
 
 // doubtsOfUpload is what the rules find of an item that arrived in pieces: the
@@ -88,7 +97,7 @@ func (s *Service) circumstancesAt(ctx context.Context, u upload.Upload, text []b
 	if err != nil {
 		return circumstances{}, err
 	}
-	from := said{At: s.now()} // a segment of a recording comes without
+	from := said{At: s.now()} // one announced before devices were asked
 	if err := json.Unmarshal(text, &from); len(text) > 0 && err != nil {
 		return circumstances{}, errors.New("what a device said is not JSON")
 	}

@@ -85,6 +85,11 @@ func (s *Service) ReadTask(ctx context.Context, actor casefile.Actor, id string)
 	if err != nil {
 		return OverseenTask{}, err
 	}
+	return s.overseen(ctx, t)
+}
+
+// overseen adds to a task what the rules find of its evidence.
+func (s *Service) overseen(ctx context.Context, t *casefile.Task) (OverseenTask, error) {
 	out := OverseenTask{Task: t, Doubts: map[string][]casefile.Doubt{}}
 	for _, item := range t.Collected {
 		found, err := s.doubtsOf(placeOfTask(t), item)

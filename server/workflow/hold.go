@@ -41,7 +41,7 @@ func (s *Service) hold(ctx context.Context, call Call, id string, in Hold, comma
 				return nil, fault.Absent()
 			}
 			switch held := act == casefile.CustodyHold; {
-			case !item.Here():
+			case !item.Here() || t.Removed(*item):
 				return nil, fault.New(fault.Conflict, "evidence.not_here", "the file has not arrived whole")
 			case tenant.Policy.EvidenceDays == 0:
 				return nil, fault.New(fault.Conflict, "evidence.no_lock", "this office keeps nothing under object lock: set evidenceDays first")

@@ -51,10 +51,17 @@ func on[P any](do itemMove) func(P, *casefile.Evidence) ([]casefile.Effect, bool
 // onItem moves an item of a record, if there is something to do.
 func (s *Service) onItem(ctx context.Context, of ItemRef, command casefile.Command, do itemMove) error {
 	if of.Of == toTask {
-		return moveItem(ctx, s, s.Tasks, casefile.TaskMoves, of, s.itemEvent(of, command),
-			func(t *casefile.Task) *[]casefile.Evidence { return &t.Collected }, on[*casefile.Task](do))
+		return s.onTaskItem(ctx, of, command, on[*casefile.Task](do))
 	}
 	return s.onReportItem(ctx, of, command, on[*casefile.Report](do))
+}
+
+// onTaskItem is onItem for a move that changes the task as well.
+func (s *Service) onTaskItem(
+	ctx context.Context, of ItemRef, command casefile.Command, do func(*casefile.Task, *casefile.Evidence) ([]casefile.Effect, bool, error),
+) error {
+	return moveItem(ctx, s, s.Tasks, casefile.TaskMoves, of, s.itemEvent(of, command),
+		func(t *casefile.Task) *[]casefile.Evidence { return &t.Collected }, do)
 }
 
 // onReportItem is onItem for a move that changes the report as well.

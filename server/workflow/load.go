@@ -117,6 +117,7 @@ func (p Policy) check() error {
 		"approvalUses": p.ApprovalUses, "approvalDays": p.ApprovalDays, "contactHours": p.ContactHours,
 		"serviceDays": p.ServiceDays, "objectionDays": p.ObjectionDays, "recheckDays": p.RecheckDays,
 		"recordingDays": p.RecordingDays, "caseRecordingDays": p.CaseRecordingDays,
+		"maxRecordings": p.MaxRecordings, "maxSegments": p.MaxSegments,
 		"maxManifest": p.MaxManifest, "maxMessages": p.MaxMessages, "leadDays": p.LeadDays, "attachmentDays": p.AttachmentDays,
 		"uploadHours": p.UploadHours, "photoMiB": p.PhotoMiB, "videoMiB": p.VideoMiB, "audioMiB": p.AudioMiB, "documentMiB": p.DocumentMiB,
 		"suppressUnder": p.SuppressUnder, "figuresDays": p.FiguresDays, "resultsMin": p.ResultsMin, "resultsShare": p.ResultsShare, "payoutMin": p.PayoutMin,
@@ -152,6 +153,9 @@ func (p Policy) check() error {
 	}
 	if p.ApprovalUses > maxTaken {
 		return fault.New(fault.Invalid, "policy.number", "an approval is for at most %d uses", maxTaken).At("/policy/approvalUses")
+	}
+	if p.MaxSegments > maxTaskSegments {
+		return fault.New(fault.Invalid, "policy.number", "a recording has at most %d segments", maxTaskSegments).At("/policy/maxSegments")
 	}
 	if p.MaxItems > maxItems {
 		return fault.New(fault.Invalid, "policy.number", "a form has at most %d files", maxItems).At("/policy/maxItems")

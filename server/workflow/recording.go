@@ -16,13 +16,17 @@ import (
 // OpenRecording (执法全过程记录) begins a recording of an inspection that is
 // under way. Its id is the outcome's Ref.
 func (s *Service) OpenRecording(ctx context.Context, call Call, id string, kind casefile.EvidenceKind) (casefile.Outcome, error) {
+	tenant, err := s.Directory.Tenant(ctx, call.Actor.Tenant)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
 	return change(ctx, s, call, s.Tasks, casefile.TaskMoves, id, casefile.VisitFile,
 		func(t *casefile.Task, e *casefile.Event) ([]casefile.Effect, error) {
 			if t.Kind != casefile.Inspection {
 				return nil, errNotInspection()
 			}
-			if len(t.Recordings) == maxRecordings {
-				return nil, fault.New(fault.Conflict, "recording.too_many", "an inspection has at most %d recordings", maxRecordings)
+			if most := tenant.Policy.MaxRecordings; len(t.Recordings) >= most {
+				return nil, fault.New(fault.Conflict, "recording.too_many", "an inspection has at most %d recordings", most)
 			}
 			r := casefile.Recording{
 				ID: s.idsOf(call, id, "recording", 0)[0], Kind: kind, By: call.Actor.Person, OpenedAt: e.At, Segments: []casefile.Segment{},
@@ -33,12 +37,9 @@ func (s *Service) OpenRecording(ctx context.Context, call Call, id string, kind 
 		})
 }
 
-// maxRecordings bounds the recordings of one inspection: a few officers, each
-// with a device that may be started again.
-const maxRecordings = 20
-
-// maxSegments bounds the segments of one recording.
-const maxSegments = 500
+// maxTaskSegments bounds the segments of one inspection, whatever the policy
+// says: they are kept in its task, which is one document of at most 16 MiB.
+const maxTaskSegments = 2500
 
 // SegmentPlan announces a segment of a recording.
 type SegmentPlan struct {
@@ -49,6 +50,7 @@ type SegmentPlan struct {
 	StartedAt  time.Time `json:"startedAt"`
 	OffsetMS   int64     `json:"offsetMs"`
 	DurationMS int64     `json:"durationMs"`
+	Capture    Capture   `json:"capture"` // what the device says of the segment
 }
 
 // AnnounceSegment expects a segment of a recording that is not closed, also when
@@ -68,6 +70,9 @@ func (s *Service) AnnounceSegment(ctx context.Context, call Call, id string, in 
 		return Announced{}, err
 	}
 	a := Announcement{Kind: known.Kind, Size: in.Size, SHA256: in.SHA256}
+	if a.said, err = s.saying(in.Capture); err != nil {
+		return Announced{}, err
+	}
 	if tenant.Policy.checkAnnounced([]Announcement{a}) != nil {
 		return Announced{}, fault.New(fault.TooLarge, "upload.too_large", "a segment is larger than this office takes of its kind").At("/size")
 	}
@@ -80,7 +85,7 @@ func (s *Service) AnnounceSegment(ctx context.Context, call Call, id string, in 
 			if !ok {
 				return nil, fault.Absent()
 			}
-			if err := takesSegment(r, t.Collected, in.N); err != nil {
+			if err := takesSegment(r, t, in.N, tenant.Policy.MaxSegments); err != nil {
 				return nil, err
 			}
 			u, err := s.expect(ctx, call, toTask, placeOfTask(t), t.ID, 0, a, s.uploadEnd(tenant.Policy))
@@ -117,21 +122,31 @@ func (s *Service) AnnounceSegment(ctx context.Context, call Call, id string, in 
 	return out[0], nil
 }
 
-func takesSegment(r *casefile.Recording, items []casefile.Evidence, n int) error {
+func takesSegment(r *casefile.Recording, t *casefile.Task, n, most int) error {
+	if r.Removed() {
+		return errRemoved()
+	}
 	if r.Closed() {
 		return fault.New(fault.Conflict, "recording.closed", "the recording is closed: its number of segments was stated")
 	}
-	if n > maxSegments {
-		return fault.New(fault.Invalid, "recording.segment", "a recording has at most %d segments", maxSegments).At("/n")
+	if n > most {
+		return fault.New(fault.Invalid, "recording.segment", "a recording has at most %d segments", most).At("/n")
 	}
 	s, ok := r.Segment(n)
+	if !ok && len(t.Collected)-t.Loose() >= maxTaskSegments {
+		return fault.New(fault.Conflict, "recording.full", "the recordings of an inspection have at most %d segments together", maxTaskSegments)
+	}
 	if !ok {
 		return nil
 	}
-	if item, ok := casefile.FindEvidence(items, s.Item); ok && (item.State != casefile.EvidenceRejected || item.Stored()) {
+	if item, ok := casefile.FindEvidence(t.Collected, s.Item); ok && (item.State != casefile.EvidenceRejected || item.Stored()) {
 		return fault.New(fault.Conflict, "recording.segment_taken", "a segment of this number was announced").At("/n")
 	}
 	return nil
+}
+
+func errRemoved() *fault.Fault {
+	return fault.New(fault.Conflict, "recording.removed", "the recording was kept for its term and removed")
 }
 
 // ClosingRecording says of a recording how many segments it has.
@@ -143,7 +158,10 @@ type ClosingRecording struct {
 // CloseRecording states the number of segments. What was announced still
 // arrives; what was not is missing from then on, and everybody sees which.
 func (s *Service) CloseRecording(ctx context.Context, call Call, id string, in ClosingRecording) (casefile.Outcome, error) {
-	var err error
+	tenant, err := s.Directory.Tenant(ctx, call.Actor.Tenant)
+	if err != nil {
+		return casefile.Outcome{}, err
+	}
 	if call.Body, err = json.Marshal(in); err != nil {
 		return casefile.Outcome{}, errors.New("a closing has no JSON")
 	}
@@ -153,8 +171,12 @@ func (s *Service) CloseRecording(ctx context.Context, call Call, id string, in C
 			switch {
 			case !ok:
 				return nil, fault.Absent()
+			case r.Removed():
+				return nil, errRemoved()
 			case r.Closed():
 				return nil, fault.New(fault.Conflict, "recording.closed", "the recording is closed: its number of segments was stated")
+			case in.Segments > tenant.Policy.MaxSegments:
+				return nil, fault.New(fault.Invalid, "recording.segment", "a recording has at most %d segments", tenant.Policy.MaxSegments).At("/segments")
 			case in.Segments < r.Last():
 				return nil, fault.New(fault.Conflict, "recording.segments", "a segment with a higher number was announced").At("/segments")
 			}
@@ -165,8 +187,20 @@ func (s *Service) CloseRecording(ctx context.Context, call Call, id string, in C
 }
 
 // RecordingsOf returns the recordings of an inspection that has a record, with
-// the items that their segments are.
-func (s *Service) RecordingsOf(ctx context.Context, actor casefile.Actor, visit string) (*casefile.Task, error) {
+// the items that their segments are. What the rules find of these is for desk
+// and leader, not for the officers who recorded.
+func (s *Service) RecordingsOf(ctx context.Context, actor casefile.Actor, visit string) (OverseenTask, error) {
+	t, err := s.recorded(ctx, actor, visit)
+	if err != nil {
+		return OverseenTask{}, err
+	}
+	if !actor.May(casefile.VisitList, t.Subject()) {
+		return OverseenTask{Task: t}, nil
+	}
+	return s.overseen(ctx, t)
+}
+
+func (s *Service) recorded(ctx context.Context, actor casefile.Actor, visit string) (*casefile.Task, error) {
 	v, err := load(ctx, actor, s.Visits, visit, casefile.VisitRead)
 	if err != nil {
 		return nil, err
@@ -177,12 +211,12 @@ func (s *Service) RecordingsOf(ctx context.Context, actor casefile.Actor, visit 
 // RecordedSegment returns the copy of a segment to play. Who looks is noted in
 // the segment's chain.
 func (s *Service) RecordedSegment(ctx context.Context, actor casefile.Actor, visit, item string) (Original, error) {
-	t, err := s.RecordingsOf(ctx, actor, visit)
+	t, err := s.recorded(ctx, actor, visit)
 	if err != nil {
 		return Original{}, err
 	}
 	e, ok := casefile.FindEvidence(t.Collected, item)
-	if !ok || e.Recording == "" {
+	if !ok || e.Recording == "" || t.Removed(*e) {
 		return Original{}, fault.Absent()
 	}
 	return s.show(ctx, actor, sight{record: t.ID, at: placeOfTask(t), item: *e, copied: e.Shown()})
@@ -197,14 +231,19 @@ func (s *Service) uploadEnd(p Policy) time.Time {
 // keepItem is until when the original of an item of staff is under object lock:
 // a recording has classes of its own, and a longer one once a case rests on it.
 func (p Policy) keepItem(e casefile.Evidence, at time.Time) time.Time {
-	days := p.RecordingDays
-	if e.Cased {
-		days = p.CaseRecordingDays
-	}
 	if e.Recording == "" || p.EvidenceDays == 0 {
 		return p.keepUntil(at)
 	}
-	return dayAfter(at.In(Shanghai()), days)
+	return p.keepRecording(e.Cased, at)
+}
+
+// keepRecording is until when a recording is kept by its class, counted from a
+// time; with or without object lock.
+func (p Policy) keepRecording(cased bool, at time.Time) time.Time {
+	if cased {
+		return dayAfter(at.In(Shanghai()), p.CaseRecordingDays)
+	}
+	return dayAfter(at.In(Shanghai()), p.RecordingDays)
 }
 
 // keepRecordings carries to the recordings of an inspection that a case rests
@@ -219,10 +258,20 @@ func (s *Service) keepRecordings(ctx context.Context, tenant string, f casefile.
 	if err != nil || (len(t.Recordings) == 0 && t.State == casefile.TaskDone) { // there will be none
 		return err
 	}
+	office, err := s.Directory.Tenant(ctx, tenant)
+	if err != nil {
+		return err
+	}
 	f.Record = t.ID
+	until := office.Policy.keepRecording(true, s.now())
 	if err := followOn(ctx, s, s.Tasks, casefile.TaskMoves, tenant, f, key, func(t *casefile.Task, _ *casefile.Event) ([]casefile.Effect, error) {
 		for i := range t.Collected {
 			t.Collected[i].Cased = t.Collected[i].Cased || t.Collected[i].Recording != ""
+		}
+		for i := range t.Recordings {
+			if !t.Recordings[i].Until.IsZero() { // something of it is here
+				t.Recordings[i].Keep(until)
+			}
 		}
 		if !slices.Contains(t.Cases, f.Ref) {
 			t.Cases = append(t.Cases, f.Ref)
@@ -234,26 +283,26 @@ func (s *Service) keepRecordings(ctx context.Context, tenant string, f casefile.
 	if t, err = s.Tasks.Get(ctx, tenant, t.ID); err != nil {
 		return err
 	}
-	return s.lockRecordings(ctx, t, f.Ref, key)
+	return s.lockRecordings(ctx, t, until, " case "+f.Ref, key)
 }
 
-// lockRecordings locks what is here of a task's recordings for their class. It
-// may be done again.
-func (s *Service) lockRecordings(ctx context.Context, t *casefile.Task, ref, key string) error {
+// lockRecordings locks what is here of a task's recordings until a day, where
+// the tenant has object lock, and says so in the chains with a remark. It may be
+// done again under the same key.
+func (s *Service) lockRecordings(ctx context.Context, t *casefile.Task, until time.Time, remark, key string) error {
 	tenant, err := s.Directory.Tenant(ctx, t.Tenant)
-	if err != nil {
+	if err != nil || tenant.Policy.EvidenceDays == 0 {
 		return err
 	}
 	for _, e := range t.Collected {
-		until := tenant.Policy.keepItem(e, s.now())
-		if e.Recording == "" || !e.Stored() || until.IsZero() {
+		if e.Recording == "" || !e.Stored() || t.Removed(e) {
 			continue
 		}
 		if err := s.Media.Lock(ctx, original(e), until); err != nil {
 			return fmt.Errorf("lock a segment: %w", err)
 		}
 		link := s.linkAt(s.now(), casefile.CustodyLock, t.Tenant, t.ID, e.ID, "system")
-		link.Copy, link.Note, link.Source = string(casefile.OriginalCopy), "until "+audit.Day(until)+" case "+ref, key
+		link.Copy, link.Note, link.Source = string(casefile.OriginalCopy), "until "+audit.Day(until)+remark, key
 		if err := s.link(ctx, link); err != nil {
 			return err
 		}

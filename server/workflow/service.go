@@ -54,7 +54,7 @@ type Pushes interface {
 // Deps is everything a Service needs.
 type Deps struct {
 	Reports   Reports
-	Tasks     Records[casefile.Task]
+	Tasks     Tasks
 	Visits    Records[casefile.Visit]
 	Hazards   Records[casefile.Hazard]
 	Penalties Records[casefile.Penalty]

@@ -87,6 +87,14 @@ type Reports interface {
 	ByExchanged(ctx context.Context, hashes []string) (*casefile.Report, error)
 }
 
+// Tasks adds to Records what only tasks are asked for.
+type Tasks interface {
+	Records[casefile.Task]
+	// Recorded lists tasks of all tenants with a recording that is kept until a
+	// time before the one given, in order of their ids after one.
+	Recorded(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Task, error)
+}
+
 // Messages keeps the dialogue behind receipts.
 type Messages interface {
 	// Insert returns the Conflict Fault "record.exists" if the id is taken.
@@ -234,6 +242,9 @@ type Policy struct {
 	// a case counts from its last step.
 	RecordingDays     int `bson:"recording_days" json:"recordingDays"`          // no case rests on it
 	CaseRecordingDays int `bson:"case_recording_days" json:"caseRecordingDays"` // a penalty rests on it
+
+	MaxRecordings int `bson:"max_recordings" json:"maxRecordings"` // of one inspection
+	MaxSegments   int `bson:"max_segments" json:"maxSegments"`     // of one recording
 
 	// PlainViews says that pictures are shown without the viewer's stamp (水印).
 	PlainViews bool `bson:"plain_views" json:"plainViews"`

@@ -36,11 +36,13 @@ type Kept struct {
 	Archived  int // sealed away to the rings
 	Announced int // about to be erased
 	Erased    int
+
+	Recordings int // of enforcement, removed
 }
 
 // KeepTerms carries out, in small pages, what terms bring: reports nobody
 // objected to are closed, closed ones sealed away to the rings, and what has
-// been kept for its time is erased. Any number of processes may call it; the
+// been kept for its time is erased, recordings of enforcement too. Any number of processes may call it; the
 // lease lets one work, and the versions of the records would let several.
 func (s *Service) KeepTerms(ctx context.Context, owner string) (Kept, error) {
 	var out Kept
@@ -82,7 +84,9 @@ func (s *Service) KeepTerms(ctx context.Context, owner string) (Kept, error) {
 			more = len(page) == termPage
 		}
 	}
-	return out, nil
+	var err error
+	out.Recordings, err = s.keepRecordingTerms(ctx, owner)
+	return out, err
 }
 
 func termsOf(t retention.Terms) []retention.Term {
@@ -176,7 +180,7 @@ func (s *Service) around(ctx context.Context, r *casefile.Report) (around, error
 	}
 	for _, a := range awards {
 		out.rewarded = out.rewarded || a.State == casefile.AwardPaid
-		if saw(a.Head, casefile.AwardPaid, casefile.AwardNotEligible, casefile.AwardForfeited, casefile.AwardWaived) {
+		if saw(a.Head, casefile.AwardEnds()...) {
 			out.unpaid = true
 		}
 	}
@@ -195,7 +199,7 @@ func (s *Service) around(ctx context.Context, r *casefile.Report) (around, error
 		return out, err
 	}
 	for _, p := range penalties {
-		saw(p.Head, casefile.PenaltyNone, casefile.PenaltyPaid, casefile.PenaltyAnnulled)
+		saw(p.Head, casefile.PenaltyEnds()...)
 	}
 	hazards, err := s.Hazards.List(ctx, q)
 	if err != nil {

@@ -279,7 +279,7 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 	if err != nil {
 		return err
 	}
-	return s.onItem(ctx, itemOf(u), "verify_item", func(e *casefile.Evidence) ([]casefile.Effect, bool) {
+	verify := func(e *casefile.Evidence) ([]casefile.Effect, bool) {
 		if e.State != casefile.EvidenceExpected && e.State != casefile.EvidenceReceiving {
 			return nil, false
 		}
@@ -296,6 +296,16 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 			keep = tenant.Policy.keepItem(*e, s.now())
 		}
 		return append(casefile.CopiesOf([]casefile.Evidence{*e}), casefile.Effect{Link: &link, Keep: keep}), true
+	}
+	if u.Of != toTask {
+		return s.onItem(ctx, itemOf(u), "verify_item", verify)
+	}
+	return s.onTaskItem(ctx, itemOf(u), "verify_item", func(t *casefile.Task, e *casefile.Evidence) ([]casefile.Effect, bool, error) {
+		effects, changed := verify(e)
+		if r, ok := t.FindRecording(e.Recording); ok && changed {
+			r.Keep(tenant.Policy.keepRecording(e.Cased, s.now()))
+		}
+		return effects, changed, nil
 	})
 }
 

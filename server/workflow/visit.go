@@ -55,7 +55,7 @@ func (s *Service) FileInspection(ctx context.Context, call Call, in InspectionRe
 		return casefile.Outcome{}, err
 	}
 	// The id is made of the task: of two officers who file at once one does.
-	out, err := createAs(ctx, s, call, s.Visits, casefile.VisitMoves, []string{derivedID("inspection", task.ID)},
+	out, err := createAs(ctx, s, call, s.Visits, casefile.VisitMoves, []string{visitOf(task.ID)},
 		func(v *casefile.Visit, e *casefile.Event) ([]casefile.Effect, error) {
 			e.Command = "file"
 			*v = casefile.Visit{
@@ -77,6 +77,9 @@ func (s *Service) FileInspection(ctx context.Context, call Call, in InspectionRe
 	}
 	return out, err
 }
+
+// visitOf is the id of the record of a task's inspection, made or not.
+func visitOf(task string) string { return derivedID("inspection", task) }
 
 func errNotInspection() *fault.Fault {
 	return fault.New(fault.Conflict, "visit.not_inspection", "this task is no inspection")

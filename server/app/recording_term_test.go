@@ -1,0 +1,434 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gridwatch/media"
+	"gridwatch/media/cliptest"
+	"gridwatch/mobileapi/tus"
+	"gridwatch/server/app"
+	"gridwatch/server/app/apiclient"
+	"gridwatch/server/app/demo"
+	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
+	"gridwatch/server/workflow"
+)
+
+// policy changes the demo's.
+func (w *world) policy(t *testing.T, change func(*workflow.Policy)) {
+	t.Helper()
+	tenant, err := w.store.Directory.Tenant(t.Context(), demo.Tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(&tenant.Policy)
+	if err := w.store.Loader.PutTenant(t.Context(), tenant); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// alter changes a record behind the back of everything.
+func alter[T any](t *testing.T, of workflow.Records[T], id string, change func(*T) *casefile.Head) {
+	t.Helper()
+	waitFor(t, "a record that nobody changes meanwhile", func() bool {
+		r, err := of.Get(t.Context(), demo.Tenant, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = of.Update(t.Context(), r, change(r).Version)
+		if err != nil && fault.CodeOf(err) != "record.stale" {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
+// tape is a recording of one segment, of an inspection that is signed.
+type tape struct {
+	*docket
+	path string // of the recording
+	item string
+	film []byte
+}
+
+func newTape(t *testing.T, w *world) *tape {
+	t.Helper()
+	d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe().assign().order()
+	p := &tape{docket: d, film: cliptest.Film(t, "mp4", "CANARY-recording", 1), path: "/v1/field/tasks/" + d.task + "/recordings"}
+	p.path += "/" + d.do("enforcer1", p.path, object{"kind": "video"}, casefile.TaskAssigned).Ref
+	sent := d.announceSegment("enforcer1", p.path, newKey(t), 1, len(p.film))
+	p.item = sent.ID
+	d.w.sendSegment(t, d.w.as(t, "enforcer1"), sent.Right, p.film)
+	p.inspect(isSo).sign().completed()
+	waitFor(t, "the copy and the lock", func() bool {
+		item := p.kept()
+		return item.State == casefile.EvidenceDerived && len(p.read().Pending) == 0
+	})
+	return p
+}
+
+func (p *tape) read() *casefile.Task {
+	p.t.Helper()
+	task, err := p.w.store.Tasks.Get(p.t.Context(), demo.Tenant, p.task)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return task
+}
+
+func (p *tape) kept() *casefile.Evidence {
+	p.t.Helper()
+	item, ok := casefile.FindEvidence(p.read().Collected, p.item)
+	if !ok {
+		p.t.Fatal("the task does not know the segment any more")
+	}
+	return item
+}
+
+// report changes the report behind the inspection.
+func (p *tape) report(change func(*casefile.Report)) {
+	p.t.Helper()
+	alter(p.t, p.w.store.Reports, p.docket.report, func(r *casefile.Report) *casefile.Head { change(r); return &r.Head })
+}
+
+// over is the report at its end, a little later than it began.
+func (p *tape) over() {
+	p.t.Helper()
+	p.report(func(r *casefile.Report) { r.State = casefile.ReportClosed })
+}
+
+// plays fetches the copy of the segment.
+func (p *tape) plays(login string) {
+	p.t.Helper()
+	if got := p.fetch(login, "/v1/office/inspections/"+p.visit+"/segments/"+p.item); len(got) < 8 || string(got[4:8]) != "ftyp" {
+		p.t.Errorf("%s is shown %d bytes, want the copy", login, len(got))
+	}
+}
+
+// TestRecordingIsRemovedWhenItsClassHasEnded: while anything that a recording is
+// linked to is not at its end it outlives every day; then its class counts; then
+// bytes and keys are gone, and chain and log say so.
+func TestRecordingIsRemovedWhenItsClassHasEnded(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.policy(t, func(p *workflow.Policy) { p.EvidenceDays = 0 }) // the store's clock is not the test's
+	p := newTape(t, w)
+	p.over()
+	task := func(change func(*casefile.Task)) func() {
+		return func() {
+			t.Helper()
+			alter(t, w.store.Tasks, p.task, func(t *casefile.Task) *casefile.Head { change(t); return &t.Head })
+		}
+	}
+	report := func(change func(*casefile.Report)) func() { return func() { t.Helper(); p.report(change) } }
+	head := func(s casefile.State) casefile.Head {
+		return casefile.Head{ID: newKey(t), Tenant: demo.Tenant, State: s, At: time.Now(), Changed: time.Now()}
+	}
+	award := casefile.Award{Head: head(casefile.AwardNotified), Report: p.docket.report}
+	hazard := casefile.Hazard{Head: head(casefile.HazardOrdered), Visit: p.visit}
+	penalty := casefile.Penalty{Head: head(casefile.PenaltyServed), Visit: p.visit}
+	held := func(on bool) func() {
+		return task(func(t *casefile.Task) { t.Collected[0].Held = on })
+	}
+	day := 0
+	for _, link := range []struct {
+		name        string
+		open, close func()
+	}{
+		{
+			"an inspection that is not signed", task(func(t *casefile.Task) { t.State = casefile.TaskAcknowledged }),
+			task(func(t *casefile.Task) { t.State = casefile.TaskDone }),
+		},
+		{"a report that is verified", report(func(r *casefile.Report) { r.State = casefile.ReportVerifying }), p.over},
+		{"a report that is rechecked", report(func(r *casefile.Report) { r.State = casefile.ReportRechecking }), p.over},
+		{
+			"a report on hold", report(func(r *casefile.Report) { r.Holds = []casefile.Hold{{ID: "1"}} }),
+			report(func(r *casefile.Report) { r.Holds[0].LiftedOn = today() }),
+		},
+		{"an award", func() {
+			if err := w.store.Awards.Insert(t.Context(), &award); err != nil {
+				t.Fatal(err)
+			}
+		}, func() {
+			alter(t, w.store.Awards, award.ID, func(a *casefile.Award) *casefile.Head { a.State = casefile.AwardPaid; return &a.Head })
+		}},
+		{"a hold on a segment", held(true), held(false)},
+		{"a hazard", func() {
+			if err := w.store.Hazards.Insert(t.Context(), &hazard); err != nil {
+				t.Fatal(err)
+			}
+		}, func() {
+			alter(t, w.store.Hazards, hazard.ID, func(h *casefile.Hazard) *casefile.Head { h.State = casefile.HazardClosed; return &h.Head })
+		}},
+		{"a penalty", func() {
+			if err := w.store.Penalties.Insert(t.Context(), &penalty); err != nil {
+				t.Fatal(err)
+			}
+		}, func() {
+			alter(t, w.store.Penalties, penalty.ID, func(p *casefile.Penalty) *casefile.Head { p.State = casefile.PenaltyPaid; return &p.Head })
+		}},
+	} {
+		link.open()
+		day += 200 // beyond what it was kept for by the link before
+		if kept := w.terms(t, day); kept.Recordings != 0 || p.kept().State != casefile.EvidenceDerived {
+			t.Fatalf("%s does not keep the recording on day %d", link.name, day)
+		}
+		link.close()
+	}
+	if kept := w.terms(t, day+3640); kept.Recordings != 0 {
+		t.Error("removed before the class of its case had ended")
+	}
+	p.plays("leader1")
+
+	// In the store it may be locked a moment longer: it is what it was until then.
+	item := p.kept()
+	ref := media.Ref{Object: item.Object, Parts: item.Parts, Runs: []media.Run{media.Run(item.Runs[0])}}
+	if err := w.app.Service().Media.Lock(t.Context(), ref, time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	day += 3655
+	waitFor(t, "the removal", func() bool {
+		day++ // it is looked at again the day after
+		return w.terms(t, day).Recordings == 1
+	})
+	p.isGone(item)
+	if kept := w.terms(t, day+4000); kept.Recordings != 0 {
+		t.Error("removed twice")
+	}
+	p.refused("enforcer1", p.path+"/segments", oneSegment(2, len(p.film)), "recording.removed")
+	p.refused("enforcer1", p.path+"/close", object{"segments": 1}, "recording.removed")
+	p.exported()
+}
+
+// isGone makes sure that nothing is left of a segment but that it was there.
+func (p *tape) isGone(was *casefile.Evidence) {
+	p.t.Helper()
+	got := p.kept()
+	if got.State != casefile.EvidenceRemoved || len(got.Key)+len(got.CopyKey)+len(got.Sealed)+len(got.Doubts)+len(got.Copies) > 0 || got.Object != "" {
+		p.t.Errorf("the task keeps %+v", got)
+	}
+	err := p.w.objects.List(p.t.Context(), demo.Tenant+"/"+p.task+"-", func(key string, _ time.Time) error {
+		p.t.Errorf("the store has %s", key)
+		return nil
+	})
+	if err != nil {
+		p.t.Error(err)
+	}
+	for _, c := range append(was.Copies, casefile.Copy{Object: was.Object}) {
+		if body, err := p.w.objects.Get(p.t.Context(), c.Object+"/000001"); err == nil {
+			_ = body.Close()
+			p.t.Errorf("the store has %s", c.Object)
+		}
+	}
+	deleted := 0
+	for _, act := range p.acts(p.item) {
+		if act == casefile.CustodyDelete {
+			deleted++
+		}
+	}
+	if deleted != len(was.Copies)+1 {
+		p.t.Errorf("the chain has %d deletions, want the original's and those of %d copies", deleted, len(was.Copies))
+	}
+	if seen := p.recorded("leader1"); seen.State != casefile.RecordingRemoved || len(seen.Missing) > 0 || seen.Segments[0].State != casefile.EvidenceRemoved {
+		p.t.Errorf("a reader sees %+v", seen)
+	}
+	a, _ := p.w.as(p.t, "leader1").Do(p.t.Context(), apiclient.Call{Method: http.MethodGet, Path: "/v1/office/inspections/" + p.visit + "/segments/" + p.item}, nil)
+	if a.Status != http.StatusNotFound {
+		p.t.Errorf("the copy: got %d, want 404", a.Status)
+	}
+}
+
+// exported makes sure that an archive proves the removal by the log.
+func (p *tape) exported() {
+	p.t.Helper()
+	waitFor(p.t, "all leaves", func() bool {
+		waiting, err := p.w.store.Audit.Waiting(p.t.Context(), 1)
+		return err == nil && len(waiting) == 0
+	})
+	p.w.tomorrow(p.t, 1)
+	file := filepath.Join(p.t.TempDir(), "task.zip")
+	if err := os.WriteFile(file, p.fetch("desk2", "/v1/office/tasks/"+p.task+"/export"), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	key, _ := p.w.logKey(p.t)
+	out, err := p.w.command(p.t, "", "evidence", "verify", "--key", key, file)
+	if err != nil || !strings.Contains(out, "checkpoint of") {
+		p.t.Errorf("the archive: %v\n%s", err, out)
+	}
+	archive, err := os.ReadFile(file)
+	if err != nil || !bytes.Contains(archive, []byte(`"act":"delete"`)) && !bytes.Contains(archive, []byte(`"act": "delete"`)) {
+		p.t.Errorf("the archive does not tell of the removal: %v", err)
+	}
+}
+
+// TestObjectLockHasTheLastWord: where the store's clock or a lock that was set
+// there by hand keeps a recording whose class has ended, it is as it was.
+func TestObjectLockHasTheLastWord(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	p := newTape(t, w)
+	p.over()
+	before := p.kept()
+	if kept := w.terms(t, 200); kept.Recordings != 0 {
+		t.Error("counted as removed, though the store has it")
+	}
+	if after := p.kept(); !bytes.Equal(after.Key, before.Key) || !bytes.Equal(after.CopyKey, before.CopyKey) || after.State != casefile.EvidenceDerived {
+		t.Errorf("got %+v, want that nothing was lost", after)
+	}
+	if slices.Contains(p.acts(p.item), casefile.CustodyDelete) {
+		t.Error("the chain tells of a removal that was not")
+	}
+	w.isLocked(t, before)
+	p.plays("leader1")
+}
+
+// TestNothingRemovesARecordingThatACaseRestsOn tries all ways there are: those of
+// the officer, the sweep, the terms, the erasure of the report behind the
+// inspection, and the object store itself.
+func TestNothingRemovesARecordingThatACaseRestsOn(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	p := newTape(t, w)
+	p.penalty = p.do("enforcer1", "/v1/office/penalties", object{"visit": p.visit}, casefile.PenaltyFiled).ID
+	waitFor(t, "the lock of the case", func() bool { return len(p.locks(p.item)) == 2 })
+
+	for _, r := range app.Routes(w.app.Service(), nil) {
+		if r.Method == http.MethodDelete && (strings.Contains(r.Path, "recording") || strings.Contains(r.Path, "segment") || strings.Contains(r.Path, "evidence") || strings.Contains(r.Path, "tasks")) {
+			t.Errorf("%s %s removes evidence", r.Method, r.Path)
+		}
+	}
+	late := p.announceSegment("enforcer1", p.path, newKey(t), 2, len(p.film))
+	at := w.sendSegment(t, w.as(t, "enforcer1"), late.Right, p.film)
+	call := apiclient.Call{Method: http.MethodDelete, Path: at, Header: map[string]string{"Tus-Resumable": "1.0.0"}}
+	if a, err := w.as(t, "enforcer1").Do(t.Context(), call, nil); apiclient.CodeOf(err) != "upload.gone" {
+		t.Errorf("the officer gives up what arrived: got %d, %v", a.Status, err)
+	}
+	if !strings.HasPrefix(at, tus.Path) {
+		t.Errorf("got the upload %q", at)
+	}
+	if _, err := w.app.Service().Sweep(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+
+	// The penalty is open for longer than its class: the locks go on.
+	if kept := w.terms(t, 3640); kept.Recordings != 0 {
+		t.Error("a recording with an open penalty was removed")
+	}
+	far := time.Now().AddDate(0, 0, 3640+3650).In(time.FixedZone("", 8*3600)).Format(time.DateOnly)
+	if got := p.locks(p.item); len(got) != 3 || got[2] != "until "+far {
+		t.Errorf("got the locks %v, want one until %s", got, far)
+	}
+
+	// What was said in the report is erased, the recording is the inspection's.
+	alter(t, w.store.Penalties, p.penalty, func(p *casefile.Penalty) *casefile.Head { p.State = casefile.PenaltyPaid; return &p.Head })
+	p.over()
+	w.terms(t, 3650)
+	w.terms(t, 3700)
+	if r := p.record(); r.State != casefile.ReportErased {
+		t.Fatalf("the report is %s", r.State)
+	}
+	for _, login := range []string{"leader1", "enforcer1"} {
+		p.plays(login)
+	}
+	if acts := p.acts(p.item); slices.Contains(acts, casefile.CustodyDelete) {
+		t.Errorf("the chain tells of a removal: %v", acts)
+	}
+	w.isLocked(t, p.kept())
+}
+
+// TestSegmentsAreDoubted: a segment carries what its device says, and desk and
+// leader read what the rules find of it; the officers who recorded do not.
+func TestSegmentsAreDoubted(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe().assign().order()
+	path := "/v1/field/tasks/" + d.task + "/recordings"
+	path += "/" + d.do("enforcer1", path, object{"kind": "video"}, casefile.TaskAssigned).Ref
+	here, there := d.place(), d.place()
+	here["accuracyM"], there["accuracyM"] = 8, 5000
+	there["lon"] = d.target.Lon + 0.5
+	now := time.Now().UTC()
+	said := []object{
+		{"position": here, "clock": object{"now": now.Format(time.RFC3339), "elapsedMs": 1000}},
+		{"position": there, "mock": true, "clock": object{"now": now.Add(-time.Hour).Format(time.RFC3339), "elapsedMs": 0}},
+		{},
+	}
+	for i, more := range said {
+		film := cliptest.Film(t, "mp4", "CANARY-segment-"+string(rune('a'+i)), 1)
+		body := oneSegment(i+1, len(film))
+		for k, v := range more {
+			body[k] = v
+		}
+		var out struct{ Items []struct{ Right string } }
+		if err := d.send("enforcer1", apiclient.Call{Method: http.MethodPost, Path: path + "/segments", Key: newKey(t), Body: body}, &out); err != nil {
+			t.Fatal(err)
+		}
+		w.sendSegment(t, w.as(t, "enforcer1"), out.Items[0].Right, film)
+	}
+	d.inspect(isSo).sign()
+	var page struct {
+		Items []struct {
+			Segments []struct{ Doubts []casefile.Doubt }
+		}
+	}
+	d.get("leader1", "/v1/office/inspections/"+d.visit+"/recordings", &page)
+	want := map[casefile.DoubtRule][]casefile.DoubtVerdict{
+		casefile.DoubtAccuracy: {casefile.NoDoubt, casefile.InDoubt, casefile.NotKnown},
+		casefile.DoubtMock:     {casefile.NoDoubt, casefile.InDoubt, casefile.NotKnown},
+		casefile.DoubtPlace:    {casefile.NoDoubt, casefile.InDoubt, casefile.NotKnown},
+		casefile.DoubtSkew:     {casefile.NoDoubt, casefile.InDoubt, casefile.NotKnown},
+		casefile.DoubtSameFile: {casefile.NoDoubt, casefile.NoDoubt, casefile.NoDoubt},
+	}
+	for rule, verdicts := range want {
+		for i, verdict := range verdicts {
+			doubts := page.Items[0].Segments[i].Doubts
+			at := slices.IndexFunc(doubts, func(d casefile.Doubt) bool { return d.Rule == rule })
+			if at < 0 || doubts[at].Verdict != verdict {
+				t.Errorf("segment %d, %s: want %s of %+v", i+1, rule, verdict, doubts)
+			}
+		}
+	}
+	var raw struct{ Items []json.RawMessage }
+	d.get("enforcer1", "/v1/office/inspections/"+d.visit+"/recordings", &raw)
+	if bytes.Contains(raw.Items[0], []byte("doubts")) {
+		t.Errorf("who recorded reads %s", raw.Items[0])
+	}
+}
+
+// TestRecordingsAreLimitedByPolicy: how many recordings an inspection has, and
+// how many segments each, are numbers of the tenant's.
+func TestRecordingsAreLimitedByPolicy(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.policy(t, func(p *workflow.Policy) { p.MaxRecordings, p.MaxSegments = 2, 3 })
+	d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe().assign().order()
+	tapes := "/v1/field/tasks/" + d.task + "/recordings"
+	path := tapes + "/" + d.do("enforcer1", tapes, object{"kind": "audio"}, casefile.TaskAssigned).Ref
+	d.do("enforcer2", tapes, object{"kind": "video"}, casefile.TaskAssigned)
+	d.refused("enforcer1", tapes, object{"kind": "video"}, "recording.too_many")
+	d.announceSegment("enforcer1", path, newKey(t), 3, 1000)
+	d.refused("enforcer1", path+"/segments", oneSegment(4, 1000), "recording.segment")
+	d.refused("enforcer1", path+"/close", object{"segments": 4}, "recording.segment")
+
+	// A task is one document: whatever the policy says, it does not outgrow it.
+	alter(t, w.store.Tasks, d.task, func(task *casefile.Task) *casefile.Head {
+		for i := range 2500 {
+			item := task.Collected[0]
+			item.ID, item.Sealed, item.Doubts = newKey(t), make([]byte, 900), make([]byte, 2200)
+			item.Copies = slices.Repeat([]casefile.Copy{{Object: strings.Repeat("x", 200), SHA256: strings.Repeat("0", 64)}}, 2)
+			task.Collected = append(task.Collected, item)
+			task.Recordings[1].Segments = append(task.Recordings[1].Segments, casefile.Segment{N: i + 1, Item: item.ID, By: demo.Tenant + "-enforcer1"})
+		}
+		return &task.Head
+	})
+	d.refused("enforcer1", path+"/segments", oneSegment(1, 1000), "recording.full")
+	d.do("enforcer1", path+"/close", object{"segments": 3}, casefile.TaskAssigned)
+}
