@@ -364,7 +364,7 @@ func (s *sweep) copies(t *testing.T) func(func(string, []byte)) error {
 	}
 }
 
-func (s *sweep) ingest() *media.Ingest { return media.New(s.objects, rand.Reader, media.Config{}) }
+func (w *world) ingest() *media.Ingest { return media.New(w.objects, rand.Reader, media.Config{}) }
 
 func placeOf(object string) media.Place {
 	at, _ := media.PlaceOf(object)

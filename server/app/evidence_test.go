@@ -3,9 +3,11 @@ package app_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -17,6 +19,7 @@ import (
 
 	"golang.org/x/image/draw"
 
+	"gridwatch/media"
 	"gridwatch/media/mediatest"
 	"gridwatch/server/app/apiclient"
 	"gridwatch/server/app/demo"
@@ -197,6 +200,56 @@ func TestExportIsCheckedOffline(t *testing.T) {
 		}
 		if out, err := verify(archive[:len(archive)/2]); err == nil || !strings.Contains(out, "cut off") {
 			t.Errorf("%s, cut off: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// TestExportBrokeOffUnsaid: an export of which a file is gone from the store, or
+// that nobody reads to its end, ended early without a word. Who reads it gets no
+// whole archive, and the log says that one broke off and nothing of which.
+func TestExportBrokeOffUnsaid(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe()
+	item := d.photographed("canary-export")
+	broken := func() (lines []string) {
+		for line := range strings.Lines(w.logs.String()) {
+			if strings.Contains(line, "an export broke off") {
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+	desk := casefile.Actor{Tenant: demo.Tenant, Person: demo.Tenant + "-desk2", Posts: []casefile.Post{{Role: casefile.DeskOfficer, Area: "220182000000"}}}
+	left, err := w.app.Service().ExportReport(t.Context(), desk, d.report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(left, make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := left.Close(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "word of the export that was left", func() bool { return len(broken()) == 1 })
+
+	e, _ := casefile.FindEvidence(d.record().Evidence, item)
+	shown, _ := e.Copy(e.Shown())
+	if err := w.ingest().Delete(t.Context(), media.Ref{Object: shown.Object, Parts: shown.Parts}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.as(t, "desk2").Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: d.path("/export")}, nil)
+	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) { // before anything of it was on its way
+		t.Errorf("got %v, want an answer that is cut off", err)
+	}
+	waitFor(t, "word of the export that was cut off", func() bool { return len(broken()) >= 2 }) // the client may ask again by itself
+	for _, line := range broken() {
+		var said map[string]any
+		if err := json.Unmarshal([]byte(line), &said); err != nil {
+			t.Fatal(err)
+		}
+		if said["level"] != "WARN" || len(said) != 4 {
+			t.Errorf("got %s, want time, level, message and code alone", line)
 		}
 	}
 }
