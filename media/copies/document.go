@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +18,10 @@ import (
 // pageSide is the longer side of a page's picture in pixels: 200 dots an inch
 // on A4 and less on what is larger.
 const pageSide = 2200
+
+// maxPage is how many bytes the picture of a page has at most: three for each
+// pixel are more than a JPEG ever takes.
+const maxPage = 3 * pageSide * pageSide
 
 var pageCount = regexp.MustCompile(`(?m)^Pages:\s+(\d+)$`)
 
@@ -35,37 +37,37 @@ func (j *job) document(ctx context.Context) error {
 	if found == nil {
 		return ErrBroken
 	}
-	if n, err := strconv.Atoi(string(found[1])); err != nil || n > j.o.Limits.Pages {
+	n, err := strconv.Atoi(string(found[1]))
+	if err != nil || n > j.o.Limits.Pages {
 		return ErrPages
 	} else if n == 0 {
 		return ErrBroken
 	}
-	limits.Wall, limits.CPU = j.o.Limits.Wall, j.o.Limits.Wall
+	names := make([]string, n)
+	for i := range names { // pdftoppm writes numbers of one width
+		names[i] = fmt.Sprintf("page-%0*d.jpg", len(strconv.Itoa(n)), i+1)
+	}
+	limits.Wall, limits.CPU, limits.File = j.o.Limits.Wall, j.o.Limits.Wall, maxPage
 	_, err = j.m.box.Run(ctx, sandbox.Job{
-		Dir: j.dir, Program: pdftoppm, Stdout: 1 << 10, Limits: limits,
+		Dir: j.dir, Program: pdftoppm, Writes: names, Stdout: 1 << 10, Limits: limits,
 		Args: []string{"-jpeg", "-scale-to", strconv.Itoa(pageSide), "-l", strconv.Itoa(j.o.Limits.Pages), in, "page"},
 	})
 	if err != nil {
 		return ofProgram(err)
 	}
-	return j.bind(ctx)
+	return j.bind(ctx, names)
 }
 
 // bind draws the pages anew and makes one PDF of them.
-func (j *job) bind(ctx context.Context) error {
-	names, err := filepath.Glob(filepath.Join(j.dir, "page-*.jpg"))
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 || len(names) > j.o.Limits.Pages {
-		return ErrBroken
-	}
-	slices.Sort(names) // pdftoppm writes numbers of one width
+func (j *job) bind(ctx context.Context, names []string) error {
 	pdf := new(gopdf.GoPdf)
 	pdf.Start(gopdf.Config{PageSize: *gopdf.PageSizeA4})
 	var first []scrub.Copy
 	for _, name := range names {
-		page, err := j.read(filepath.Base(name))
+		page, err := j.read(name)
+		if errors.Is(err, ErrBroken) {
+			continue // a page that could not be drawn
+		}
 		if err != nil {
 			return err
 		}
@@ -80,11 +82,14 @@ func (j *job) bind(ctx context.Context) error {
 			return err
 		}
 	}
+	if first == nil {
+		return ErrBroken
+	}
 	var buf bytes.Buffer
 	if _, err := pdf.WriteTo(&buf); err != nil {
 		return fmt.Errorf("write pages: %w", err)
 	}
-	err = j.keep(ctx, Copy{Use: Pages, Type: "application/pdf", Size: int64(buf.Len()), Body: &buf})
+	err := j.keep(ctx, Copy{Use: Pages, Type: "application/pdf", Size: int64(buf.Len()), Body: &buf})
 	if err != nil {
 		return err
 	}

@@ -240,9 +240,10 @@ func (j *job) code(ctx context.Context, demuxer string, args ...string) error {
 	return j.ffmpeg(ctx, line)
 }
 
+// ffmpeg runs FFmpeg, which writes the file that its last argument names.
 func (j *job) ffmpeg(ctx context.Context, args []string) error {
 	_, err := j.m.box.Run(ctx, sandbox.Job{
-		Dir: j.dir, Program: ffmpeg, Stdout: 1 << 10,
+		Dir: j.dir, Program: ffmpeg, Writes: args[len(args)-1:], Stdout: 1 << 10,
 		Args: append([]string{"-v", "error", "-nostdin", "-y", "-filter_threads", "2"}, args...),
 		Limits: sandbox.Limits{
 			Wall: j.o.Limits.Wall, CPU: 2 * j.o.Limits.Wall, Memory: 2 << 30, Space: 4 << 30, File: maxCopy, Processes: 64,

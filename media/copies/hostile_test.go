@@ -1,10 +1,10 @@
 package copies_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"image"
 	"image/png"
@@ -19,19 +19,6 @@ import (
 	"gridwatch/media/copies"
 	"gridwatch/media/mediatest"
 )
-
-// patched returns a file with the bytes behind the n-th occurrence of a box's
-// name changed.
-func patched(tb testing.TB, file []byte, box string, offset int, with ...byte) []byte {
-	tb.Helper()
-	at := bytes.Index(file, []byte(box))
-	if at < 0 {
-		tb.Fatalf("the file has no %s", box)
-	}
-	out := bytes.Clone(file)
-	copy(out[at+4+offset:], with)
-	return out
-}
 
 // flood returns a PNG of a few bytes that says it has many pixels.
 func flood(tb testing.TB, width, height uint32) []byte {
@@ -48,22 +35,6 @@ func flood(tb testing.TB, width, height uint32) []byte {
 	return out
 }
 
-// tracks returns an MP4 whose movie has the same track many times.
-func tracks(tb testing.TB, n int) []byte {
-	tb.Helper()
-	file := cliptest.Media(tb, "mp4", "-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", "-movflags", "+faststart")
-	at := func(name string) (int, int) {
-		i := bytes.Index(file, []byte(name)) - 4
-		return i, i + int(binary.BigEndian.Uint32(file[i:]))
-	}
-	moov, _ := at("moov")
-	begin, end := at("trak")
-	out := append(bytes.Clone(file[:end]), bytes.Repeat(file[begin:end], n-1)...)
-	out = append(out, file[end:]...)
-	binary.BigEndian.PutUint32(out[moov:], binary.BigEndian.Uint32(file[moov:])+uint32((n-1)*(end-begin)))
-	return out
-}
-
 // Every file is refused for what is wrong with it, and nothing of it is left.
 func TestHostileFilesAreRefusedByReason(t *testing.T) {
 	t.Parallel()
@@ -76,20 +47,23 @@ func TestHostileFilesAreRefusedByReason(t *testing.T) {
 		want   *copies.RejectedError
 	}{
 		"pixel flood, PNG":             {file: flood(t, 60_000, 60_000), want: copies.ErrPixels},
-		"pixel flood, HEIC":            {file: patched(t, phone(t), "ispe", 4, append(endless, endless...)...), want: copies.ErrPixels},
+		"pixel flood, JPEG":            {file: cliptest.Patched(t, mediatest.Picture(mediatest.Options{Width: 8, Height: 8}), "\xFF\xC0\x00\x11", 1, 0xFF, 0xFF, 0xFF, 0xFF), want: copies.ErrPixels},
+		"pixel flood, WebP":            {file: []byte("RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00\xFF\x3F\x00\xFF\x3F\x00"), want: copies.ErrPixels},
+		"pixel flood, HEIC":            {file: cliptest.Patched(t, phone(t), "ispe", 4, append(endless, endless...)...), want: copies.ErrPixels},
 		"pixel flood, film":            {file: mp4, limits: copies.Limits{Pixels: 320*240 - 1}, want: copies.ErrPixels},
-		"endless by its header":        {file: patched(t, mp4, "stts", 12, 0x7F, 0xFF, 0xFF, 0xFF), want: copies.ErrLength},
+		"endless by its header":        {file: cliptest.Patched(t, mp4, "stts", 12, 0x7F, 0xFF, 0xFF, 0xFF), want: copies.ErrLength},
 		"longer than allowed":          {file: mp4, limits: copies.Limits{Length: time.Second}, want: copies.ErrLength},
 		"longer than it says":          {file: cliptest.Sound(t, "aac", "", 8), limits: copies.Limits{Length: 2 * time.Second}, want: copies.ErrLength},
-		"10,000 streams":               {file: tracks(t, 10_000), want: copies.ErrStreams},
-		"more streams than allowed":    {file: tracks(t, 17), want: copies.ErrStreams},
+		"10,000 streams":               {file: cliptest.Tracks(t, 10_000), want: copies.ErrStreams},
+		"more streams than allowed":    {file: cliptest.Tracks(t, 17), want: copies.ErrStreams},
 		"more pages than allowed":      {file: pdf(t, 101), want: copies.ErrPages},
 		"a billion pages":              {file: bytes.Replace(pdf(t, 1), []byte("/Count 1 "), []byte("/Count 1000000000 "), 1), want: copies.ErrBroken},
 		"no pages":                     {file: write("<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 0 /Kids [] >>"), want: copies.ErrBroken},
 		"stream that unpacks for ever": {file: blown(t, 2), limits: copies.Limits{Wall: 2 * time.Second}, want: copies.ErrEffort},
-		"boxes longer than the file":   {file: patched(t, mp4, "mdat", -8, 0x7F, 0xFF, 0xFF, 0xFF), want: copies.ErrBroken},
-		"boxes that hold nothing":      {file: patched(t, mp4, "trak", -8, 0, 0, 0, 8), want: copies.ErrBroken},
-		"HEIC whose boxes lie":         {file: patched(t, phone(t), "meta", -8, 0x7F, 0xFF, 0xFF, 0xFF), want: copies.ErrBroken},
+		"boxes longer than the file":   {file: cliptest.Patched(t, mp4, "mdat", -8, 0x7F, 0xFF, 0xFF, 0xFF), want: copies.ErrBroken},
+		"boxes of 2^63 bytes":          {file: cliptest.Patched(t, mp4, "moov", -8, 0, 0, 0, 1, 'm', 'o', 'o', 'v', 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF), want: copies.ErrBroken},
+		"boxes that hold nothing":      {file: cliptest.Patched(t, mp4, "trak", -8, 0, 0, 0, 8), want: copies.ErrBroken},
+		"HEIC whose boxes lie":         {file: cliptest.Patched(t, phone(t), "meta", -8, 0x7F, 0xFF, 0xFF, 0xFF), want: copies.ErrBroken},
 		"HEIC cut off":                 {file: phone(t)[:100_000], want: copies.ErrBroken},
 		"more bytes than allowed":      {file: mp4, limits: copies.Limits{Bytes: int64(len(mp4)) - 1}, want: copies.ErrTooLarge},
 		"archive":                      {file: []byte("PK\x03\x04" + strings.Repeat("\x00", 64)), want: copies.ErrType},
@@ -123,6 +97,23 @@ func TestContentDecides(t *testing.T) {
 	if got := wide[copies.Display]; got.Width > 2560 || got.Height > 2560 {
 		t.Errorf("a wide page: got %dx%d", got.Width, got.Height)
 	}
+	// An archive behind a document is not on its pages.
+	var archive bytes.Buffer
+	packed := zip.NewWriter(&archive)
+	if w, err := packed.CreateHeader(&zip.FileHeader{Name: "../../" + canary, Method: zip.Store}); err != nil {
+		t.Fatal(err)
+	} else if _, err := w.Write(bytes.Repeat([]byte(canary), 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := packed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, made := range mustMake(t, m, append(pdf(t, 1), archive.Bytes()...), copies.Options{}) {
+		mustBeClean(t, "a document that is an archive too", made)
+		if bytes.Contains(made.bytes, []byte("PK\x03\x04")) {
+			t.Errorf("an archive is in the %s", made.Use)
+		}
+	}
 	secret := filepath.Join(t.TempDir(), "secret.mp4")
 	if err := os.WriteFile(secret, cliptest.Film(t, "mp4", "", 1), 0o644); err != nil { // readable on purpose
 		t.Fatal(err)
@@ -150,13 +141,13 @@ func TestMutatedFiles(t *testing.T) {
 		cliptest.Media(t, "webp", "-f", "lavfi", "-i", "testsrc=size=64x64", "-frames:v", "1"),
 		cliptest.Film(t, "mp4", "", 1), cliptest.Film(t, "mov", "", 1), cliptest.Film(t, "webm", "", 1), cliptest.Film(t, "3gp", "", 1),
 		cliptest.Sound(t, "m4a", "", 1), cliptest.Sound(t, "wav", "", 1), cliptest.Sound(t, "mp3", "", 1), cliptest.Sound(t, "ogg", "", 1), cliptest.AMR(1),
-		pdf(t, 2), attached(t),
+		pdf(t, 2), attached(t), cliptest.HEIC(t, "png", painted(t, 128, 96, red, green, blue, yellow)),
 	}
-	const rounds = 15 // 14 seeds: 210 files
+	const rounds = 15 // 15 seeds: 225 files
 	outcomes := map[string]int{}
 	for n := range rounds {
 		for _, seed := range seeds {
-			file := mutate(r, seed, n)
+			file := cliptest.Mutated(r, seed, n)
 			_, err := makeCopies(t, m, file, copies.Options{Voice: copies.Disguise, Limits: copies.Limits{Wall: 20 * time.Second}})
 			var rejected *copies.RejectedError
 			switch {
@@ -173,53 +164,7 @@ func TestMutatedFiles(t *testing.T) {
 	if out := mustMake(t, m, photo(), copies.Options{}); len(out) != 2 {
 		t.Errorf("afterwards a photo has %d copies", len(out))
 	}
-	if dead := zombies(t); dead != "" {
-		t.Errorf("zombies: %s", dead)
-	}
-}
-
-func mutate(r *rand.Rand, seed []byte, round int) []byte {
-	file := bytes.Clone(seed)
-	switch round % 3 {
-	case 0: // single bits
-		for range 1 + r.IntN(40) {
-			file[r.IntN(len(file))] ^= 1 << r.IntN(8)
-		}
-	case 1: // a run of noise, often over lengths
-		at := r.IntN(len(file))
-		for i := at; i < min(len(file), at+1+r.IntN(64)); i++ {
-			file[i] = byte(r.UintN(256))
-		}
-	default: // cut off, or a piece twice
-		at := r.IntN(len(file))
-		if r.IntN(2) == 0 {
-			return file[:at]
-		}
-		return append(file[:at:at], seed[r.IntN(at+1):]...)
-	}
-	return file
-}
-
-// zombies returns the children of this process that ended and were not waited for.
-func zombies(tb testing.TB) string {
-	tb.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var found []string
-	for _, path := range stats {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		// The name, in brackets, may hold anything.
-		rest := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-		if len(rest) > 1 && rest[0] == "Z" && rest[1] == fmt.Sprint(os.Getpid()) {
-			found = append(found, path)
-		}
-	}
-	return strings.Join(found, " ")
+	cliptest.NoZombies(t, os.Getpid())
 }
 
 func TestVoices(t *testing.T) {

@@ -102,7 +102,7 @@ func (j *job) heic(ctx context.Context) error {
 		return ErrPixels
 	}
 	_, err = j.m.box.Run(ctx, sandbox.Job{
-		Dir: j.dir, Program: sandbox.Self, Image: j.m.heicBy, Args: []string{HEICCommand}, Stdout: 1 << 10,
+		Dir: j.dir, Program: sandbox.Self, Image: j.m.heicBy, Args: []string{HEICCommand}, Writes: []string{displayFile, thumbnailFile}, Stdout: 1 << 10,
 		Limits: sandbox.Limits{Wall: 2 * time.Minute, CPU: 2 * time.Minute, Memory: heicMemory, File: maxPicture, Processes: 256},
 	})
 	if err != nil {

@@ -1,10 +1,10 @@
 // Package sandbox runs a program over a hostile file.
 //
-// The program sees one folder, the system's programs read-only, and nothing
-// else: no network, no other process, no home, no environment, no capability.
-// It has limits on time, memory, output and processes, and it ends with all
-// that it started: at the limit, when its context ends, and when this process
-// is killed.
+// The program sees one folder and the system's programs, read-only, and nothing
+// else: no network, no other process, no home, no environment, no capability. It
+// writes the files that its job names and no others. It has limits on time,
+// memory, output and processes, and it ends with all that it started: at the
+// limit, when its context ends, and when this process is killed.
 package sandbox
 
 import (
@@ -17,6 +17,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ type Limits struct {
 	CPU       time.Duration // of all threads, in whole seconds
 	Memory    int64         // bytes of data of the program
 	Space     int64         // bytes of address space; 0 for none, as Go programs need
-	File      int64         // bytes of one file that it writes
+	File      int64         // bytes of each file that it writes
 	Processes int           // processes and threads
 }
 
@@ -71,14 +72,15 @@ type Job struct {
 	Program string // path of a program under /usr/bin, or Self
 	Image   string // the program that Self is; empty means this very program
 	Args    []string
-	Stdout  int64 // bytes that it may print; more is ErrLimit
+	Writes  []string // names of the files in Dir that it may write; Run makes them, empty
+	Stdout  int64    // bytes that it may print; more is ErrLimit
 	Limits  Limits
 }
 
 // Sandbox runs jobs in the isolation that it found.
 type Sandbox struct {
 	name string
-	wrap func(dir string) []string
+	wrap func(dir string, writes []string) []string
 }
 
 // Ways are isolations to try, the better first.
@@ -154,12 +156,26 @@ func Own(path string) error {
 	return os.Lchown(path, nobody, nobody)
 }
 
+// empty makes a file for the user that jobs run as.
+func empty(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), Own(path))
+}
+
 // Run runs a job to its end and returns what it printed. It returns ErrLimit,
 // a FailedError, or the error of ctx; nothing of the job is left running.
 func (s *Sandbox) Run(ctx context.Context, job Job) ([]byte, error) {
+	for _, name := range job.Writes {
+		if err := empty(filepath.Join(job.Dir, name)); err != nil {
+			return nil, err
+		}
+	}
 	timed, cancel := context.WithTimeout(ctx, job.Limits.Wall)
 	defer cancel()
-	line := slices.Concat(s.wrap(job.Dir), limited(job.Limits), []string{job.Program}, job.Args)
+	line := slices.Concat(s.wrap(job.Dir, job.Writes), limited(job.Limits), []string{job.Program}, job.Args)
 	cmd := exec.CommandContext(timed, line[0], line[1:]...) //nolint:gosec // G204: the line is of this package's making
 	out, tail := &capped{left: job.Stdout, over: cancel}, &ending{}
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = out, tail, []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"}, "/"
@@ -232,23 +248,27 @@ func limited(l Limits) []string {
 	return append(line, "--")
 }
 
-// bubblewrap returns the front of a command line for Debian's bubblewrap.
-func bubblewrap(dir string) []string {
-	return []string{
+// bubblewrap returns the front of a command line for Debian's bubblewrap. What
+// it mounts in memory is read-only too: the limit on a file is none on many.
+func bubblewrap(dir string, writes []string) []string {
+	line := []string{
 		"/usr/bin/bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
 		"--uid", "65534", "--gid", "65534", "--hostname", "sandbox",
 		"--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64",
 		"--ro-bind-try", "/etc/alternatives", "/etc/alternatives", "--ro-bind-try", "/etc/fonts", "/etc/fonts",
-		"--proc", "/proc", "--dev", "/dev", "--perms", "0555", "--ro-bind-data", "3", Self,
-		"--bind", dir, Folder, "--chdir", Folder, "--",
+		"--proc", "/proc", "--dev", "/dev", "--perms", "0555", "--ro-bind-data", "3", Self, "--ro-bind", dir, Folder,
 	}
+	for _, name := range writes {
+		line = append(line, "--bind", filepath.Join(dir, name), Folder+"/"+name)
+	}
+	return append(line, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", Folder, "--")
 }
 
 // room makes the same view of the machine by mount and chroot, in a mount
 // namespace of its own, and gives up every capability in it. The shell stays
 // as the first process: signals of limits do not reach that one.
 const room = `set -e
-dir=$1; shift
+dir=$1; writes=$2; shift 2
 mount -t tmpfs -o size=256m,mode=755 none /mnt
 cd /mnt
 mkdir usr proc dev work etc etc/alternatives etc/fonts
@@ -262,16 +282,19 @@ mount -t proc none proc
 for n in null zero urandom; do : >dev/$n; mount --bind /dev/$n dev/$n; done
 cat <&3 >self; chmod 555 self
 mount --bind "$dir" work
+mount -o remount,bind,ro,nosuid,nodev,noexec work
+for n in $writes; do mount --bind "$dir/$n" work/$n; done
+mount -o remount,bind,ro /mnt
 exec 3<&-
 set +e
 /usr/sbin/chroot /mnt /usr/bin/env -C /work /usr/bin/setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all --no-new-privs "$@"
 exit $?`
 
 // namespaces returns the front of a command line for util-linux alone.
-func namespaces(dir string) []string {
+func namespaces(dir string, writes []string) []string {
 	return []string{
 		"/usr/bin/unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount", "--ipc", "--uts", "--kill-child",
-		"/bin/sh", "-c", room, "sh", dir,
+		"/bin/sh", "-c", room, "sh", dir, strings.Join(writes, " "),
 	}
 }
 

@@ -69,7 +69,7 @@ func small() sandbox.Limits {
 func shell(tb testing.TB, s *sandbox.Sandbox, script string, l sandbox.Limits) (string, error) {
 	tb.Helper()
 	out, err := s.Run(tb.Context(), sandbox.Job{
-		Dir: scratch(tb), Program: "/usr/bin/bash", Args: []string{"-c", script}, Stdout: 64 << 10, Limits: l,
+		Dir: scratch(tb), Program: "/usr/bin/bash", Args: []string{"-c", script}, Writes: []string{"big"}, Stdout: 64 << 10, Limits: l,
 	})
 	return string(out), err
 }
@@ -94,6 +94,8 @@ func TestProgramSeesNothingElse(t *testing.T) {
 			"no capability":    {`awk '/CapEff|CapBnd/{print $2}' /proc/self/status | sort -u`, "0000000000000000"},
 			"no new privilege": {`awk '/NoNewPrivs/{print $2}' /proc/self/status`, "1"},
 			"no way to write":  {`(: >/usr/canary) 2>/dev/null && echo written || echo refused`, "refused"},
+			"no other file":    {`for f in /work/other /other /dev/other /dev/shm/other /etc/other /tmp /work/big/x; do (: >$f || mkdir $f) 2>/dev/null && echo $f; done`, ""},
+			"its file":         {`echo written >/work/big && cat big && rm -f big 2>/dev/null; mv big large 2>/dev/null; ls`, "written\nbig"},
 			"no open file":     {`ls /proc/self/fd | wc -w`, "4"}, // three, and the folder that ls reads,
 		}
 		for name, test := range tests {
@@ -169,7 +171,7 @@ func TestContextEndsAProgram(t *testing.T) {
 			cancel()
 		}()
 		_, err := s.Run(ctx, sandbox.Job{
-			Dir: dir, Program: "/usr/bin/bash", Args: []string{"-c", "sleep 2000 & : >begun; wait"}, Stdout: 1, Limits: small(),
+			Dir: dir, Program: "/usr/bin/bash", Args: []string{"-c", "sleep 2000 & echo >begun; wait"}, Writes: []string{"begun"}, Stdout: 1, Limits: small(),
 		})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
@@ -181,8 +183,8 @@ func TestContextEndsAProgram(t *testing.T) {
 }
 
 func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0
 }
 
 // A server that is killed leaves no program running over a hostile file.
@@ -221,7 +223,57 @@ func die(what string) {
 		return
 	}
 	_, _ = s.Run(context.Background(), sandbox.Job{
-		Dir: dir, Program: "/usr/bin/bash", Args: []string{"-c", ": >begun; sleep " + mark + "; true"}, Stdout: 1, Limits: small(),
+		Dir: dir, Program: "/usr/bin/bash", Args: []string{"-c", "echo >begun; sleep " + mark + "; true"}, Writes: []string{"begun"}, Stdout: 1, Limits: small(),
+	})
+}
+
+// What a program writes is bounded in sum: by the files that its job names, each
+// of the limit's size, in whatever isolation.
+func TestSumOfWhatAProgramWritesIsBounded(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *sandbox.Sandbox) {
+		t.Helper()
+		dir := scratch(t)
+		const size = 1 << 20 // the limit of a file, see small
+		script := `for n in $(seq 50); do for at in /work / /dev /dev/shm /etc /usr /proc; do head -c 1000000 /dev/zero >$at/more$n; done; done 2>/dev/null
+			for n in 1 2; do head -c 1000000 /dev/zero >$n; head -c 1000000 /dev/zero >>$n; done; true`
+		_, err := s.Run(t.Context(), sandbox.Job{
+			Dir: dir, Program: "/usr/bin/bash", Args: []string{"-c", script}, Writes: []string{"1", "2"}, Stdout: 1 << 10, Limits: small(),
+		})
+		if err != nil && !errors.Is(err, sandbox.ErrLimit) {
+			t.Fatal(err)
+		}
+		sum, found := int64(0), []string{}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			info, err := e.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum, found = sum+info.Size(), append(found, e.Name())
+		}
+		if sum < size || sum > 2*size || strings.Join(found, " ") != "1 2" {
+			t.Errorf("got %d bytes in %v, want at most two files of %d", sum, found, size)
+		}
+	})
+}
+
+// A file of a job that is there already is not written over.
+func TestJobMakesItsFiles(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *sandbox.Sandbox) {
+		t.Helper()
+		dir := scratch(t)
+		if err := os.Symlink("/etc/passwd", filepath.Join(dir, "big")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Run(t.Context(), sandbox.Job{Dir: dir, Program: "/usr/bin/true", Writes: []string{"big"}, Stdout: 1, Limits: small()})
+		if !errors.Is(err, os.ErrExist) {
+			t.Errorf("got %v, want %v", err, os.ErrExist)
+		}
 	})
 }
 

@@ -94,11 +94,18 @@ func with(settings []string, others ...string) []string {
 // program builds the server, with the race detector if the test has it.
 func program(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "server")
-	args := []string{"build", "-o", path}
+	var args []string
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		args = append(args, "-race")
 	}
+	return built(t, args...)
+}
+
+// built builds the program with flags of its own.
+func built(t *testing.T, flags ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "server")
+	args := append([]string{"build", "-o", path}, flags...)
 	if out, err := exec.CommandContext(t.Context(), "go", append(args, "gridwatch/server")...).CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
