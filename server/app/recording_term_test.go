@@ -191,9 +191,9 @@ func TestRecordingIsRemovedWhenItsClassHasEnded(t *testing.T) {
 	// In the store it may be locked a moment longer: it is what it was until then.
 	item := p.kept()
 	ref := media.Ref{Object: item.Object, Parts: item.Parts, Runs: []media.Run{media.Run(item.Runs[0])}}
-	if err := w.app.Service().Media.Lock(t.Context(), ref, time.Now().Add(time.Second)); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, "a lock that has not ended when it arrives", func() bool {
+		return w.app.Service().Media.Lock(t.Context(), ref, time.Now().Add(2*time.Second)) == nil
+	})
 	day += 3655
 	waitFor(t, "the removal", func() bool {
 		day++ // it is looked at again the day after
