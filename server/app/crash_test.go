@@ -69,7 +69,7 @@ func TestEveryAcknowledgedReportOutlivesKills(t *testing.T) {
 	for i, c := range clerks {
 		all.Go(func() { s.work(t, c, func(id string) bool { return int(id[0])%len(clerks) == i }) })
 	}
-	s.kill(t, server)
+	s.kill(t, server, kills)
 	all.Wait()
 
 	t.Logf("%d reports acknowledged, %d of them assigned", len(s.sent), len(s.tasks))
@@ -85,22 +85,23 @@ func TestEveryAcknowledgedReportOutlivesKills(t *testing.T) {
 	s.checkLog(t)
 }
 
-// kill kills the server at moments drawn from a seed, each time after it
-// acknowledged something, and starts it again.
-func (s *storm) kill(t *testing.T, server *process) {
+// kill kills the server so many times at moments drawn from a seed, each time
+// after it acknowledged something, and starts it again. It returns the last one.
+func (s *storm) kill(t *testing.T, server *process, times int) *process {
 	t.Helper()
 	defer close(s.killed)
 	var seed [8]byte
 	_, _ = crand.Read(seed[:])
 	t.Logf("seed %x", seed)
 	random := rand.New(rand.NewPCG(uint64(seed[0])<<8|uint64(seed[1]), uint64(seed[2])<<8|uint64(seed[3])))
-	for range kills {
+	for range times {
 		before := s.answered.Load()
 		awaited(t, "an acknowledged request", func() bool { return s.answered.Load() > before })
 		<-time.NewTimer(time.Duration(random.IntN(400)) * time.Millisecond).C
 		server.end(t, syscall.SIGKILL)
 		server = launch(t, s.path, s.settings, "serve")
 	}
+	return server
 }
 
 // stubborn sends the same request until it is answered, as a client does that
