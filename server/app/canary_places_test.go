@@ -360,7 +360,7 @@ func (s *sweep) copies(t *testing.T) func(func(string, []byte)) error {
 				see(item.ID, a.Body)
 			}
 		}
-		return nil
+		return s.taken(t, see)
 	}
 }
 

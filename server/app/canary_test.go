@@ -200,6 +200,7 @@ func (s *sweep) play(t *testing.T) []canarytest.Canary {
 	if err != nil {
 		t.Fatal(err)
 	}
+	canaries = append(canaries, s.record(t)...)
 	s.askAll(t, &reports[1])
 	s.export(t)
 	s.sealAway(t, &reports[3])

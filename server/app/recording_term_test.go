@@ -135,8 +135,10 @@ func TestRecordingIsRemovedWhenItsClassHasEnded(t *testing.T) {
 	award := casefile.Award{Head: head(casefile.AwardNotified), Report: p.docket.report}
 	hazard := casefile.Hazard{Head: head(casefile.HazardOrdered), Visit: p.visit}
 	penalty := casefile.Penalty{Head: head(casefile.PenaltyServed), Visit: p.visit}
-	held := func(on bool) func() {
-		return task(func(t *casefile.Task) { t.Collected[0].Held = on })
+	held := func(command string) func() {
+		return func() {
+			p.do("leader1", "/v1/office/tasks/"+p.task+"/evidence/"+p.item+command, object{"reason": "court_order"}, casefile.TaskDone)
+		}
 	}
 	day := 0
 	for _, link := range []struct {
@@ -160,7 +162,7 @@ func TestRecordingIsRemovedWhenItsClassHasEnded(t *testing.T) {
 		}, func() {
 			alter(t, w.store.Awards, award.ID, func(a *casefile.Award) *casefile.Head { a.State = casefile.AwardPaid; return &a.Head })
 		}},
-		{"a hold on a segment", held(true), held(false)},
+		{"a hold on a segment", held("/hold"), held("/lift")},
 		{"a hazard", func() {
 			if err := w.store.Hazards.Insert(t.Context(), &hazard); err != nil {
 				t.Fatal(err)
@@ -267,6 +269,32 @@ func (p *tape) exported() {
 	if err != nil || !bytes.Contains(archive, []byte(`"act":"delete"`)) && !bytes.Contains(archive, []byte(`"act": "delete"`)) {
 		p.t.Errorf("the archive does not tell of the removal: %v", err)
 	}
+}
+
+// TestRemovalGoesOnWhereItBrokeOff: of a recording that is said to be removed, by
+// a server that was killed then, the rest goes, whatever came to be linked to it
+// since.
+func TestRemovalGoesOnWhereItBrokeOff(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.policy(t, func(p *workflow.Policy) { p.EvidenceDays = 0 })
+	p := newTape(t, w)
+	alter(t, w.store.Tasks, p.task, func(t *casefile.Task) *casefile.Head {
+		t.Recordings[0].RemovedOn = today()
+		return &t.Head
+	})
+	item := p.kept()
+	if err := w.app.Service().Media.Delete(t.Context(), media.Ref{Object: item.Object}); err != nil {
+		t.Fatal(err)
+	}
+	hold := "/v1/office/tasks/" + p.task + "/evidence/" + p.item + "/hold"
+	p.refused("leader1", hold, object{"reason": "court_order"}, "evidence.not_here")
+	p.do("enforcer1", "/v1/office/penalties", object{"visit": p.visit}, casefile.PenaltyFiled)
+	if kept := w.terms(t, 181); kept.Recordings != 1 {
+		t.Errorf("got %+v, want one recording removed", kept)
+	}
+	p.isGone(item)
+	p.refused("leader1", hold, object{"reason": "court_order"}, "evidence.not_here")
 }
 
 // TestObjectLockHasTheLastWord: where the store's clock or a lock that was set

@@ -55,9 +55,9 @@ type tasks struct {
 }
 
 // Recorded names the index: an engine may prefer to go through all tasks.
-func (r tasks) Recorded(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Task, error) {
-	return find[casefile.Task](ctx, r.c, bson.M{recordedUntil: bson.M{"$lt": before}, "_id": bson.M{"$gt": after}},
-		options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)).SetHint(ascending(recordedUntil)))
+func (r tasks) Recorded(ctx context.Context, before time.Time, after string, limit int) ([]workflow.TaskRef, error) {
+	return find[workflow.TaskRef](ctx, r.c, bson.M{recordedUntil: bson.M{"$lt": before}, "_id": bson.M{"$gt": after}},
+		options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)).SetHint(ascending(recordedUntil)).SetProjection(bson.M{"tenant": 1}))
 }
 
 // erasures keeps the list of erasures (workflow.Erasures).

@@ -25,8 +25,9 @@ func recorded(t *testing.T, s *mongostore.Store) {
 	}
 	list := func(before time.Time, after string, limit int) []string {
 		var ids []string
-		for _, task := range must[[]casefile.Task](t)(s.Tasks.Recorded(ctx, before, after, limit)) {
+		for _, task := range must[[]workflow.TaskRef](t)(s.Tasks.Recorded(ctx, before, after, limit)) {
 			ids = append(ids, task.ID)
+			same(t, "tenant", task.Tenant, "county of "+task.ID)
 		}
 		return ids
 	}

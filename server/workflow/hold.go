@@ -16,7 +16,8 @@ type Hold struct {
 }
 
 // HoldEvidence keeps an item of a task whatever its term, until the hold is
-// lifted: its original cannot be removed from the store.
+// lifted: its original cannot be removed from the store, if the office has object
+// lock. Without it only recordings have a term that a hold can stop.
 func (s *Service) HoldEvidence(ctx context.Context, call Call, id string, in Hold) (casefile.Outcome, error) {
 	return s.hold(ctx, call, id, in, "hold_evidence", casefile.CustodyHold)
 }
@@ -43,7 +44,7 @@ func (s *Service) hold(ctx context.Context, call Call, id string, in Hold, comma
 			switch held := act == casefile.CustodyHold; {
 			case !item.Here() || t.Removed(*item):
 				return nil, fault.New(fault.Conflict, "evidence.not_here", "the file has not arrived whole")
-			case tenant.Policy.EvidenceDays == 0:
+			case tenant.Policy.EvidenceDays == 0 && item.Recording == "":
 				return nil, fault.New(fault.Conflict, "evidence.no_lock", "this office keeps nothing under object lock: set evidenceDays first")
 			case item.Held == held:
 				return nil, fault.New(fault.Conflict, "evidence.hold", "the hold is as it was asked for")

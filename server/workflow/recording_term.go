@@ -44,7 +44,7 @@ func (s *Service) keepRecordingTerms(ctx context.Context, owner string) (int, er
 				return removed, err
 			}
 			after = page[i].ID
-			n, err := s.recordingTerms(ctx, &page[i])
+			n, err := s.recordingTerms(ctx, page[i])
 			removed += n
 			if err != nil && fault.CodeOf(err) != "record.stale" { // the next time looks again
 				return removed, err
@@ -56,7 +56,11 @@ func (s *Service) keepRecordingTerms(ctx context.Context, owner string) (int, er
 }
 
 // recordingTerms does what is due of one inspection's recordings.
-func (s *Service) recordingTerms(ctx context.Context, t *casefile.Task) (int, error) {
+func (s *Service) recordingTerms(ctx context.Context, of TaskRef) (int, error) {
+	t, err := s.Tasks.Get(ctx, of.Tenant, of.ID)
+	if err != nil {
+		return 0, err
+	}
 	tenant, err := s.Directory.Tenant(ctx, t.Tenant)
 	if err != nil {
 		return 0, err

@@ -91,8 +91,15 @@ type Reports interface {
 type Tasks interface {
 	Records[casefile.Task]
 	// Recorded lists tasks of all tenants with a recording that is kept until a
-	// time before the one given, in order of their ids after one.
-	Recorded(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Task, error)
+	// time before the one given, in order of their ids after one. Of the tasks,
+	// which may be large, it returns where they are.
+	Recorded(ctx context.Context, before time.Time, after string, limit int) ([]TaskRef, error)
+}
+
+// TaskRef is where a task is.
+type TaskRef struct {
+	ID     string `bson:"_id"`
+	Tenant string `bson:"tenant"`
 }
 
 // Messages keeps the dialogue behind receipts.
