@@ -107,7 +107,7 @@ func (f *torrent) segment(t *testing.T, c apiclient.Client, path string, sound [
 		_, err := c.Do(ctx, apiclient.Call{Method: http.MethodPost, Path: path + "/segments", Key: key, Body: oneSegment(n, len(content))}, &out)
 		return err
 	})
-	f.send(t, c, random.New(random.NewPCG(uint64(n), 11)), out.Items[0], content) //nolint:gosec // a number from 1
+	f.send(t, c, random.New(random.NewPCG(uint64(n), 11)), out.Items[0], content)
 	f.mu.Lock()
 	f.files[out.Items[0].ID] = content
 	f.mu.Unlock()
