@@ -109,7 +109,7 @@ func TestDeskSendsFilesInPieces(t *testing.T) {
 	}
 	relay(t, h.service)
 	sent := h.report().Behind.Sent
-	want := []wire.Message{{N: 1, From: casefile.FromDesk, On: h.today(), Text: "see", Attachments: []string{sent[1].ID, id}}}
+	want := []wire.Message{{N: 1, From: casefile.FromDesk, On: h.today(), Text: "see", Attachments: []wire.Attachment{shown(sent[1]), shown(sent[0])}}}
 	if diff := cmp.Diff(want, read[web.Page[wire.Message]](h.rig, h.get(talk, h.token), http.StatusOK).Items); diff != "" || len(sent) != 2 {
 		t.Errorf("%d attachments: %s", len(sent), diff)
 	}

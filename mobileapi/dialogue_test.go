@@ -32,6 +32,11 @@ func (f *oneFile) Next() (workflow.IncomingFile, error) {
 	return workflow.IncomingFile{Name: "canary-name.jpg", Reader: bytes.NewReader(body)}, nil
 }
 
+// shown is an attachment as a message lists it.
+func shown(e casefile.Evidence) wire.Attachment {
+	return wire.Attachment{ID: e.ID, Kind: casefile.Photo, Type: "image/jpeg", Size: e.Copies[0].Size}
+}
+
 func TestDialogue(t *testing.T) {
 	t.Parallel()
 	h := start(t).submit(report())
@@ -48,8 +53,8 @@ func TestDialogue(t *testing.T) {
 		t.Fatalf("got %d attachments, want 1", len(sent))
 	}
 	want := []wire.Message{
-		{N: 1, From: casefile.FromReporter, On: h.today(), Text: "canary-question", Attachments: []string{}},
-		{N: 2, From: casefile.FromDesk, On: h.today(), Text: "canary-answer", Attachments: []string{sent[0].ID}},
+		{N: 1, From: casefile.FromReporter, On: h.today(), Text: "canary-question", Attachments: []wire.Attachment{}},
+		{N: 2, From: casefile.FromDesk, On: h.today(), Text: "canary-answer", Attachments: []wire.Attachment{shown(sent[0])}},
 	}
 	for _, when := range []string{"before the relay", "after it"} {
 		got := read[web.Page[wire.Message]](h.rig, h.get(talk, h.token), http.StatusOK)

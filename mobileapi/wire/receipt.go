@@ -50,9 +50,17 @@ type Message struct {
 	From        casefile.Side `json:"from"`
 	On          string        `json:"on"` // date
 	Text        string        `json:"text"`
-	Attachments []string      `json:"attachments"` // ids
+	Attachments []Attachment  `json:"attachments"`
 
 	Archived bool `json:"archived,omitempty"` // sealed away: there is no text any more
+}
+
+// Attachment is a file of a message, made anew.
+type Attachment struct {
+	ID   string                `json:"id"`
+	Kind casefile.EvidenceKind `json:"kind"`
+	Type string                `json:"type"` // media type
+	Size int64                 `json:"size"` // bytes
 }
 
 // WriteMessage is a message to the desk (schema receipt-message).
@@ -99,7 +107,11 @@ type Moved struct {
 
 // FromMessage shows a message.
 func FromMessage(m *workflow.ShownMessage) Message {
-	return Message{N: m.N, From: m.From, On: m.On, Text: m.Text, Attachments: append([]string{}, m.Attachments...), Archived: m.Archived}
+	out := Message{N: m.N, From: m.From, On: m.On, Text: m.Text, Attachments: []Attachment{}, Archived: m.Archived}
+	for _, f := range m.Files {
+		out.Attachments = append(out.Attachments, Attachment(f))
+	}
+	return out
 }
 
 // FromAdded shows what came later.

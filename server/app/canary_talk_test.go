@@ -118,12 +118,12 @@ func (s *sweep) talk(t *testing.T, m *marked, r *casefile.Report) {
 	path := "/v1/office/reports/" + r.ID + "/messages"
 	s.send(t, desk, apiclient.Call{Path: path, Form: new(apiclient.Form).JSON("message", text).File("evidence", "door.jpg", "image/jpeg", door)}, nil)
 	var page struct {
-		Items []struct{ Attachments []string }
+		Items []struct{ Attachments []struct{ ID string } }
 	}
 	s.send(t, c, apiclient.Call{Method: http.MethodGet, Path: "/v1/receipt/messages"}, &page)
 	for _, message := range page.Items {
-		for _, id := range message.Attachments {
-			s.send(t, c, apiclient.Call{Method: http.MethodGet, Path: "/v1/receipt/attachments/" + id}, nil)
+		for _, file := range message.Attachments {
+			s.send(t, c, apiclient.Call{Method: http.MethodGet, Path: "/v1/receipt/attachments/" + file.ID}, nil)
 		}
 	}
 	for _, path := range []string{"/v1/receipt", "/v1/receipt/proofs"} {

@@ -215,10 +215,10 @@ func (c *filedCase) talk() {
 		c.t.Fatal(err)
 	}
 	var page struct {
-		Items []struct{ Attachments []string }
+		Items []struct{ Attachments []struct{ ID string } }
 	}
 	c.get("desk1", path, &page)
-	c.ids["attachment"] = page.Items[1].Attachments[0]
+	c.ids["attachment"] = page.Items[1].Attachments[0].ID
 }
 
 // open asks for the identity; ring A brings a key and ring B peels.

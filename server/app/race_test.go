@@ -147,7 +147,7 @@ func (w *world) checkOwned(t *testing.T, reports map[string]casefile.Report) {
 	objects, envelopes := map[string]bool{}, map[string]bool{}
 	for _, r := range reports {
 		envelopes[r.Envelope] = true
-		for _, item := range r.Evidence {
+		for _, item := range slices.Concat(r.Evidence, r.Behind.Sent) {
 			for n := range item.Parts {
 				objects[fmt.Sprintf("%s/%06d", item.Object, n+1)] = true
 			}

@@ -20,13 +20,21 @@ type message struct {
 	From        casefile.Side `json:"from"`
 	On          string        `json:"on"` // date
 	Text        string        `json:"text"`
-	Attachments []string      `json:"attachments"` // ids
+	Attachments []sentFile    `json:"attachments"`
 
 	Archived bool `json:"archived,omitempty"` // sealed away to the rings
 }
 
+// sentFile is a file of a message.
+type sentFile struct {
+	ID   string                `json:"id"`
+	Kind casefile.EvidenceKind `json:"kind"`
+	Type string                `json:"type"` // media type
+	Size int64                 `json:"size"` // bytes
+}
+
 func newMessage(m *workflow.ShownMessage) (message, string) {
-	return message{N: m.N, From: m.From, On: m.On, Text: m.Text, Attachments: whole(m.Attachments), Archived: m.Archived}, strconv.Itoa(m.N)
+	return message{N: m.N, From: m.From, On: m.On, Text: m.Text, Attachments: each(m.Files, func(f workflow.ShownFile) sentFile { return sentFile(f) }), Archived: m.Archived}, strconv.Itoa(m.N)
 }
 
 // messages serves GET /v1/office/reports/:id/messages.

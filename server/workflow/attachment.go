@@ -92,6 +92,26 @@ func attach(r *casefile.Report, ids []string) error {
 	return nil
 }
 
+// ShownFile is a file of a message as its reader gets it.
+type ShownFile struct {
+	ID   string
+	Kind casefile.EvidenceKind
+	Type string // media type of the copy
+	Size int64  // bytes of the copy
+}
+
+// filesOf are the files of a message of the desk.
+func filesOf(r *casefile.Report, m casefile.Message) []ShownFile {
+	var out []ShownFile
+	for _, id := range m.Attachments {
+		if item, ok := casefile.FindEvidence(r.Behind.Sent, id); ok {
+			c, _ := item.Copy(item.Attached())
+			out = append(out, ShownFile{ID: id, Kind: item.Kind, Type: c.Type, Size: c.Size})
+		}
+	}
+	return out
+}
+
 func errTooManyAttachments(most int) error {
 	return fault.New(fault.Invalid, "message.too_many_attachments", "a message has at most %d attachments, those of the form among them", most).At("/attachments")
 }

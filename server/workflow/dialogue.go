@@ -15,7 +15,8 @@ import (
 // ShownMessage is a message in clear.
 type ShownMessage struct {
 	casefile.Message
-	Text string
+	Text  string
+	Files []ShownFile // of Attachments, same order
 
 	Archived bool // sealed away to the rings; there is no text
 }
@@ -54,7 +55,7 @@ func (s *Service) dialogue(
 	slices.SortFunc(kept, func(a, b casefile.Message) int { return a.N - b.N })
 	var out []ShownMessage
 	for _, m := range kept[:min(limit, len(kept))] {
-		shown := ShownMessage{Message: m, Archived: r.Archived() && m.N <= r.Archive.Before}
+		shown := ShownMessage{Message: m, Files: filesOf(r, m), Archived: r.Archived() && m.N <= r.Archive.Before}
 		if shown.Archived {
 			out = append(out, shown)
 			continue
