@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,7 +47,10 @@ const (
 	DefaultMaxBytes  = 20 << 20   // bytes of one file
 	DefaultMaxPixels = 50_000_000 // width times height of one picture
 	DefaultMemory    = 96 << 20   // bytes of evidence in memory
-	MaxPartSize      = 8 << 20    // bytes in clear of one part; also the default
+	MaxPartSize      = 8 << 20    // bytes in clear of one part
+	// DefaultPartSize is in bytes. Of half the size, two of them are stored at
+	// once while a third is filled.
+	DefaultPartSize = 4 << 20
 )
 
 // putsAtOnce is how many parts are on their way to the store at once: more would
@@ -56,11 +60,11 @@ const putsAtOnce = 16
 // Objects is where sealed parts lie. Keys are slash-separated ASCII.
 type Objects interface {
 	// Put stores body under key, replacing what is there. It is durable when
-	// Put returns nil.
+	// Put returns nil. When it returns, body is read no more.
 	Put(ctx context.Context, key string, body []byte) error
-	// Get returns what is under key; an error matching fs.ErrNotExist if
-	// nothing is.
-	Get(ctx context.Context, key string) (io.ReadCloser, error)
+	// Get returns what is under key, and how many bytes that is; an error
+	// matching fs.ErrNotExist if nothing is.
+	Get(ctx context.Context, key string) (io.ReadCloser, int64, error)
 	// Delete removes key, locked or not; that nothing is there is not an error. An
 	// error matching fs.ErrPermission says that a lock or a hold keeps it.
 	Delete(ctx context.Context, key string) error
@@ -201,9 +205,11 @@ type Ingest struct {
 func New(objects Objects, random io.Reader, cfg Config) *Ingest {
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, DefaultMaxBytes)
 	cfg.MaxPixels = cmp.Or(cfg.MaxPixels, DefaultMaxPixels)
-	cfg.PartSize = min(cmp.Or(cfg.PartSize, MaxPartSize), MaxPartSize)
+	cfg.PartSize = min(cmp.Or(cfg.PartSize, DefaultPartSize), MaxPartSize)
 	cfg.Memory = max(cmp.Or(cfg.Memory, DefaultMemory), class(cfg.PartSize))
-	return &Ingest{objects: objects, random: random, cfg: cfg, buffers: newPool(cfg.Memory), puts: make(chan struct{}, putsAtOnce)}
+	in := &Ingest{objects: objects, random: random, cfg: cfg, buffers: newPool(cfg.Memory), puts: make(chan struct{}, putsAtOnce)}
+	runtime.AddCleanup(in, (*pool).drain, in.buffers)
+	return in
 }
 
 var id = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

@@ -2,10 +2,12 @@ package media
 
 import (
 	"context"
+	"fmt"
 	"math/bits"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/sys/unix"
 )
 
 // slack is what a buffer has beyond a part: the byte that begins the next one,
@@ -17,7 +19,9 @@ const slack = 1 + 64
 const minShare = 512 << 10
 
 // pool lends buffers. Together they have no more bytes than its budget, and so
-// has evidence in clear in memory. It may be used by many goroutines.
+// has evidence in clear in memory. They lie outside of what Go collects, which
+// would let as much again grow beside them, and are in no core dump. It may be
+// used by many goroutines.
 type pool struct {
 	budget int
 	room   *semaphore.Weighted
@@ -69,12 +73,31 @@ func (p *pool) take(size int) []byte {
 	for other, rest := range p.free { // what is kept in other sizes makes room
 		for p.kept+p.lent > p.budget && len(rest) > 0 {
 			p.kept -= other
-			rest[len(rest)-1] = nil // or the list would hold it
+			unmap(rest[len(rest)-1])
 			rest = rest[:len(rest)-1]
 		}
 		p.free[other] = rest
 	}
-	return make([]byte, size+slack)
+	return mapped(size + slack)
+}
+
+// mapped returns memory that is not Go's. Without any the process cannot go on,
+// as it could not without Go's.
+func mapped(size int) []byte {
+	buf, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err == nil {
+		err = unix.Madvise(buf, unix.MADV_DONTDUMP)
+	}
+	if err != nil {
+		panic(fmt.Errorf("media: no memory for evidence: %w", err))
+	}
+	return buf
+}
+
+func unmap(buf []byte) {
+	if err := unix.Munmap(buf); err != nil {
+		panic(fmt.Errorf("media: memory of evidence: %w", err)) // it was never ours
+	}
 }
 
 // put takes a buffer back.
@@ -91,6 +114,18 @@ func (p *pool) put(buf []byte) {
 	p.free[size] = append(p.free[size], buf)
 	p.mu.Unlock()
 	p.room.Release(int64(size))
+}
+
+// drain gives back to the system what is free, when nobody can borrow any more.
+func (p *pool) drain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, rest := range p.free {
+		for _, buf := range rest {
+			unmap(buf)
+		}
+	}
+	p.free, p.kept = nil, 0
 }
 
 // enter and leave count who fills buffers.

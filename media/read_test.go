@@ -21,7 +21,7 @@ import (
 
 func raw(tb testing.TB, objects media.Objects, key string) []byte {
 	tb.Helper()
-	r, err := objects.Get(tb.Context(), key)
+	r, _, err := objects.Get(tb.Context(), key)
 	if err != nil {
 		tb.Fatal(err)
 	}

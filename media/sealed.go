@@ -12,14 +12,15 @@ import (
 // has its key elsewhere. Parts count from 1. It returns ErrDamaged if there is
 // none.
 func (in *Ingest) SealedPart(ctx context.Context, ref Ref, n int) ([]byte, error) {
-	body, err := in.objects.Get(ctx, ref.key(n))
+	body, size, err := in.objects.Get(ctx, ref.key(n))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: a part is missing", ErrDamaged)
 	}
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := io.ReadAll(io.LimitReader(body, sealedMax))
+	sealed := make([]byte, max(0, min(size, sealedMax)))
+	_, err = io.ReadFull(body, sealed)
 	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, fmt.Errorf("read part: %w", err)
 	}

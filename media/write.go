@@ -5,15 +5,26 @@ import (
 	"fmt"
 )
 
-// Writer seals the parts of one item and stores them, one of them under way
+// ahead is how many parts of one item are stored at once, while the next is
+// filled: the store's own work on each is on one core.
+const ahead = 2
+
+// Writer seals the parts of one item and stores them, some of them under way
 // while the next is filled. It is used by one goroutine, and closed.
 type Writer struct {
 	in     *Ingest
 	key    Sealer
 	object string
 	term   int64
-	lent   []byte // of the part under way
-	done   chan error
+	under  []flight // way, oldest first
+	stored int
+	err    error // of the oldest that failed; sticky
+}
+
+// flight is a part on its way to the store.
+type flight struct {
+	lent []byte
+	done chan error
 }
 
 // Writer returns a Writer for the item under an object. The term keeps writers
@@ -29,9 +40,9 @@ func (in *Ingest) Writer(key Sealer, object string, term int64) *Writer {
 func (w *Writer) Share() int { return w.in.buffers.share(w.in.cfg.PartSize) }
 
 // Buffer returns a buffer for a part of a size, with room to seal it. It waits
-// for memory, and for the part under way if that is where the memory is.
+// for memory, and for the parts under way if that is where the memory is.
 func (w *Writer) Buffer(ctx context.Context, size int) ([]byte, error) {
-	if w.done == nil {
+	if len(w.under) == 0 {
 		return w.in.buffers.get(ctx, size)
 	}
 	if buf := w.in.buffers.try(size); buf != nil {
@@ -47,10 +58,10 @@ func (w *Writer) Buffer(ctx context.Context, size int) ([]byte, error) {
 func (w *Writer) Return(buf []byte) { w.in.buffers.put(buf) }
 
 // Put seals the first length bytes of a buffer as part n, counted from 1, and
-// begins to store it; the buffer is the Writer's then. It first waits for the
-// part before and returns its error.
+// begins to store it; the buffer is the Writer's then. It first waits until
+// there is a place, and returns the error of a part before.
 func (w *Writer) Put(ctx context.Context, n int, buf []byte, length int, last bool) error {
-	if err := w.Flush(); err != nil {
+	if err := w.settle(ahead - 1); err != nil {
 		w.Return(buf)
 		return err
 	}
@@ -61,7 +72,7 @@ func (w *Writer) Put(ctx context.Context, n int, buf []byte, length int, last bo
 		return fmt.Errorf("seal part: %w", err)
 	}
 	done := make(chan error, 1)
-	w.lent, w.done = buf, done
+	w.under = append(w.under, flight{lent: buf, done: done})
 	go func() {
 		w.in.puts <- struct{}{}
 		defer func() { <-w.in.puts }()
@@ -70,18 +81,31 @@ func (w *Writer) Put(ctx context.Context, n int, buf []byte, length int, last bo
 	return nil
 }
 
+// Stored is how many parts are durable: the first so many that were put.
+func (w *Writer) Stored() int { return w.stored }
+
 // Flush waits until every part is durable.
-func (w *Writer) Flush() error {
-	if w.done == nil {
-		return nil
+func (w *Writer) Flush() error { return w.settle(0) }
+
+// settle waits until so many parts are under way; all, if one failed.
+func (w *Writer) settle(most int) error {
+	for len(w.under) > most || (w.err != nil && len(w.under) > 0) {
+		oldest := w.under[0]
+		w.under = w.under[1:]
+		err := <-oldest.done
+		w.Return(oldest.lent)
+		switch {
+		case w.err != nil: // what is behind a gap is nobody's
+		case err != nil:
+			w.err = err
+		default:
+			w.stored++
+		}
 	}
-	err := <-w.done
-	w.Return(w.lent)
-	w.lent, w.done = nil, nil
-	return err
+	return w.err
 }
 
-// Close waits for the part under way and lets go of its memory.
+// Close waits for the parts under way and lets go of their memory.
 func (w *Writer) Close() {
 	_ = w.Flush() // who wants to know has asked before
 	w.in.buffers.leave()

@@ -146,6 +146,31 @@ func TestUploadInPieces(t *testing.T) {
 	h.noTimes()
 }
 
+// TestCreatedTwiceTakesItsFirstPieceOnce: who creates an upload with its first
+// piece and hears no answer creates it again, with the same piece. That took the
+// piece for the next one.
+func TestCreatedTwiceTakesItsFirstPieceOnce(t *testing.T) {
+	t.Parallel()
+	h := start(t).submit(report())
+	content, first := large(2<<20), 1<<20
+	item := h.announce("/v1/receipt/uploads", h.token, wire.AnnounceItem{Kind: casefile.Photo, Size: int64(len(content))})
+	var at string
+	for range 2 {
+		a := h.tus("POST", uploads, h.token, bytes.NewReader(content[:first]), "Upload-Length", strconv.Itoa(len(content)), "Content-Type", piece,
+			"Upload-Metadata", "right "+b64(item.Right)+",filename "+b64("a.jpg"))
+		if a.status != http.StatusCreated || a.header.Get("Upload-Offset") != strconv.Itoa(first) {
+			t.Fatalf("got %d %s, offset %s", a.status, a.body, a.header.Get("Upload-Offset"))
+		}
+		at = a.header.Get("Location")
+	}
+	if a := h.patch(at, h.token, first, bytes.NewReader(content[first:])); a.status != http.StatusNoContent {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	if back := h.original(h.report().Evidence[0]); !bytes.Equal(back, content) {
+		t.Errorf("read %d bytes back, not those that were sent", len(back))
+	}
+}
+
 // original reads an item as it was sent, as long as the keyring can.
 func (h *holder) original(item casefile.Evidence) []byte {
 	h.t.Helper()

@@ -74,7 +74,7 @@ func openLocked(t *testing.T) (*blob.Store, *minio.Client, string) {
 
 func read(t *testing.T, s *blob.Store, key string) (string, error) {
 	t.Helper()
-	body, err := s.Get(t.Context(), key)
+	body, _, err := s.Get(t.Context(), key)
 	if err != nil {
 		return "", err
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"gridwatch/media"
 	"gridwatch/media/blob"
@@ -35,6 +38,35 @@ const patience = 30 * time.Second
 func Open(tb testing.TB) *blob.Store {
 	tb.Helper()
 	return OpenAt(tb, rand.Text()+"/")
+}
+
+// Plain returns what puts an object into the tests' bucket as minio-go does by
+// itself, to compare with. What it puts is removed at the end of the test.
+func Plain(tb testing.TB) func(key string, body []byte) error {
+	tb.Helper()
+	prefix := rand.Text() + "/"
+	OpenAt(tb, prefix) // empties it
+	cfg := Locate(tb)
+	u, err := url.Parse(cfg.URL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	secure := u.Scheme == "https"
+	transport, err := minio.DefaultTransport(secure)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(transport.CloseIdleConnections)
+	client, err := minio.New(u.Host, &minio.Options{
+		Creds: credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""), Secure: secure, Transport: transport,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return func(key string, body []byte) error {
+		_, err := client.PutObject(tb.Context(), Bucket, prefix+key, bytes.NewReader(body), int64(len(body)), minio.PutObjectOptions{})
+		return err //nolint:wrapcheck // a test's
+	}
 }
 
 // OpenAt is Open under a given prefix.
@@ -137,7 +169,7 @@ func put(t *testing.T, s media.Objects, key string, body []byte) {
 
 func get(t *testing.T, s media.Objects, key string) []byte {
 	t.Helper()
-	r, err := s.Get(t.Context(), key)
+	r, _, err := s.Get(t.Context(), key)
 	if err != nil {
 		t.Fatalf("get %s: %v", key, err)
 	}
@@ -171,7 +203,7 @@ func replaces(t *testing.T, s media.Objects) {
 func knowsWhatItDoesNotHave(t *testing.T, s media.Objects) {
 	put(t, s, "a/b", nil)
 	for _, key := range []string{"none", "a", "a/b/c"} {
-		if _, err := s.Get(t.Context(), key); !errors.Is(err, fs.ErrNotExist) {
+		if _, _, err := s.Get(t.Context(), key); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("get %q: got error %v, want one that is fs.ErrNotExist", key, err)
 		}
 	}
@@ -184,7 +216,7 @@ func deletes(t *testing.T, s media.Objects) {
 			t.Fatalf("delete: %v", err)
 		}
 	}
-	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, fs.ErrNotExist) {
+	if _, _, err := s.Get(t.Context(), "a"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got error %v after delete, want fs.ErrNotExist", err)
 	}
 }
@@ -252,7 +284,7 @@ func stopsWithContext(t *testing.T, s media.Objects) {
 	if err := s.Put(ctx, "a", []byte("x")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want context.Canceled", err)
 	}
-	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, fs.ErrNotExist) {
+	if _, _, err := s.Get(t.Context(), "a"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got error %v, want fs.ErrNotExist", err)
 	}
 }

@@ -86,6 +86,7 @@ const (
 
 // Options say how the copies of one file are made.
 type Options struct {
+	Size   int64 // of the file in bytes, if it is known
 	Voice  Voice // empty means Mute
 	Limits Limits
 }

@@ -28,10 +28,14 @@ const (
 // photo draws a picture of a kind that Go reads.
 func (m *Maker) photo(ctx context.Context, r io.Reader, o Options, keep func(context.Context, Copy) error) error {
 	most := min(o.Limits.Bytes, scrub.DefaultMaxBytes)
-	original, err := io.ReadAll(io.LimitReader(r, most+1))
-	if err != nil {
+	if o.Size > most {
+		return ErrTooLarge
+	}
+	in := bytes.NewBuffer(make([]byte, 0, o.Size+bytes.MinRead))
+	if _, err := in.ReadFrom(io.LimitReader(r, most+1)); err != nil {
 		return fmt.Errorf("read picture: %w", err)
 	}
+	original := in.Bytes()
 	if int64(len(original)) > most {
 		return ErrTooLarge
 	}

@@ -23,6 +23,10 @@ type Piece struct {
 	// piece counts whole or not at all.
 	Sum  hash.Hash
 	Want []byte
+
+	// Name is that of the file, if the piece comes with the creation of the
+	// upload (see Begin); nil if it does not.
+	Name *string
 }
 
 // Append takes a piece in and returns the upload as it is then, durable. Of a
@@ -50,6 +54,9 @@ func (us *Uploads) Append(ctx context.Context, u Upload, keys Keys, p Piece) (Up
 	if err != nil {
 		return locked, a.state, errors.Join(err, us.unlock(ctx, locked))
 	}
+	if p.Name != nil {
+		a.u.Begun, a.state.Name = true, *p.Name
+	}
 	return a.run(ctx)
 }
 
@@ -64,11 +71,12 @@ type appending struct {
 	seen  time.Time // the lease was renewed
 
 	w     *media.Writer
-	ref   media.Ref // with the parts of this piece
-	read  int64     // offset of what was read
-	ahead progress  // of what is in ref, all but the newest part of which is durable
-	safe  progress  // of what is durable
-	again bool      // a short part was taken up again
+	ref   media.Ref  // with the parts of this piece
+	read  int64      // offset of what was read
+	ahead []progress // after each part that is under way
+	known int        // parts of this piece that are known to be durable
+	safe  progress   // of what is durable
+	again bool       // a short part was taken up again
 }
 
 // progress is what would be noted: nothing, if ref has no object.
@@ -91,11 +99,12 @@ func (a *appending) run(ctx context.Context) (Upload, State, error) {
 	defer cancel()
 	err := a.parts(ctx, keep)
 	flushed := a.w.Flush()
-	if flushed == nil {
-		a.safe = a.ahead
-	}
+	a.durable()
 	reason := reasonOf(err)
-	switch err = errors.Join(err, flushed); {
+	if !errors.Is(err, flushed) { // or it is the same
+		err = errors.Join(err, flushed)
+	}
+	switch {
 	case errors.Is(err, ErrFenced):
 		return a.u, a.state, ErrFenced
 	case reason != "":
@@ -130,7 +139,7 @@ func (a *appending) finish(ctx context.Context, err error) (Upload, State, error
 	if saved := a.us.Store.Save(ctx, a.u); saved != nil {
 		return a.u, a.state, errors.Join(err, saved)
 	}
-	if a.again || a.u.Stage == Whole { // what it leaves the sweep takes
+	if a.again { // what it leaves, and what a writer left that was killed, the sweep takes
 		_ = a.us.Media.DropOthers(ctx, a.u.Ref())
 	}
 	return a.u, a.state, err
@@ -224,17 +233,23 @@ func (a *appending) store(ctx context.Context, buf []byte, n int) error {
 	}
 	a.ref.Add(n, a.u.Term)
 	if err := a.w.Put(ctx, a.ref.Parts, buf, n, a.read == a.state.Length); err != nil {
-		a.ahead = a.safe
 		return err
 	}
-	a.safe = a.ahead // Put has waited for the part before
 	runs := slices.Clone(a.ref.Runs)
-	a.ahead = progress{ref: media.Ref{Object: a.ref.Object, Parts: a.ref.Parts, Runs: runs}, offset: a.read, sum: sum}
+	a.ahead = append(a.ahead, progress{ref: media.Ref{Object: a.ref.Object, Parts: a.ref.Parts, Runs: runs}, offset: a.read, sum: sum})
+	a.durable()
 	if a.piece.Sum == nil && a.safe.offset-a.state.Offset >= note {
 		a.adopt(a.safe)
 		return a.save(ctx)
 	}
 	return nil
+}
+
+// durable notes how far the parts are that the store has.
+func (a *appending) durable() {
+	for ; a.known < a.w.Stored(); a.known++ {
+		a.safe, a.ahead = a.ahead[0], a.ahead[1:]
+	}
 }
 
 // save notes what is durable and renews the lease.

@@ -261,8 +261,13 @@ func (us *Uploads) reject(ctx context.Context, u Upload, reason string) (Upload,
 	return u, us.Media.Delete(ctx, ref)
 }
 
-// Settle notes that the record of the item knows how the upload ended.
+// Settle notes that the record of the item knows how an upload ended, which may
+// take pieces no more.
 func (us *Uploads) Settle(ctx context.Context, u Upload) error {
+	u.Settled, u.Key, u.CopyKey = true, nil, nil
+	if err := us.Store.Save(ctx, u); !errors.Is(err, ErrFenced) {
+		return err
+	}
 	locked, err := us.Store.Lease(ctx, u.Tenant, u.ID, us.Now(), us.Now().Add(Lease))
 	if errors.Is(err, ErrLocked) || errors.Is(err, ErrNone) {
 		return nil // another does it, or it is done

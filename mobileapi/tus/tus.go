@@ -69,14 +69,15 @@ func (h Handlers) Create(q *web.Request) (web.Reply, error) {
 	if len(meta["filename"]) > maxName {
 		return web.Reply{}, fault.New(fault.Invalid, "evidence.file_name", "a file name has at most 255 bytes of UTF-8")
 	}
-	sent, err := h.Service.CreateUpload(q.Context(), q.Actor, meta["right"], length, meta["filename"])
-	if err != nil {
-		return web.Reply{}, err
-	}
+	var first *upload.Piece
 	if q.BodyLength() != 0 {
-		if sent, err = h.piece(q, sent.ID, sent.Offset); err != nil {
+		if first, err = piece(q, 0); err != nil {
 			return web.Reply{}, err
 		}
+	}
+	sent, err := h.Service.CreateUpload(q.Context(), q.Actor, meta["right"], length, meta["filename"], first)
+	if err != nil {
+		return web.Reply{}, err
 	}
 	reply := progress(http.StatusCreated, sent)
 	reply.Header["Location"] = Path + "/" + sent.ID
@@ -109,21 +110,24 @@ func (h Handlers) Append(q *web.Request) (web.Reply, error) {
 	if err != nil {
 		return web.Reply{}, err
 	}
-	sent, err := h.piece(q, q.Param("id"), offset)
+	p, err := piece(q, offset)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	sent, err := h.Service.SendPiece(q.Context(), q.Actor, q.Param("id"), *p)
 	if err != nil {
 		return web.Reply{}, err
 	}
 	return progress(http.StatusNoContent, sent), nil
 }
 
-// piece takes the body as a piece.
-func (h Handlers) piece(q *web.Request, id string, offset int64) (workflow.Sent, error) {
+// piece is the body as a piece.
+func piece(q *web.Request, offset int64) (*upload.Piece, error) {
 	sum, want, err := checksum(q.Header("Upload-Checksum"))
 	if err != nil {
-		return workflow.Sent{}, err
+		return nil, err
 	}
-	return h.Service.SendPiece(q.Context(), q.Actor, id,
-		upload.Piece{Offset: offset, Length: q.BodyLength(), Body: q.Body(), Sum: sum, Want: want})
+	return &upload.Piece{Offset: offset, Length: q.BodyLength(), Body: q.Body(), Sum: sum, Want: want}, nil
 }
 
 // End gives an upload up.

@@ -281,7 +281,7 @@ func (s *sweep) stored(t *testing.T) func(func(string, []byte)) error {
 	t.Helper()
 	return func(see func(string, []byte)) error {
 		return s.objects.List(t.Context(), "", func(key string, _ time.Time) error {
-			body, err := s.objects.Get(t.Context(), key)
+			body, _, err := s.objects.Get(t.Context(), key)
 			if err != nil {
 				return err
 			}

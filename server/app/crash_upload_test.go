@@ -259,7 +259,7 @@ func (f *torrent) checkFiles(t *testing.T) {
 	}
 	err = f.objects.List(t.Context(), "", func(key string, _ time.Time) error {
 		parts[key[:strings.LastIndexByte(key, '/')]]--
-		body, err := f.objects.Get(t.Context(), key)
+		body, _, err := f.objects.Get(t.Context(), key)
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -107,14 +106,27 @@ func (w *world) followed(t *testing.T, code string) string {
 // rejected.
 func (w *world) allSettled(t *testing.T) {
 	t.Helper()
-	awaited(t, "the copies", func() bool {
-		for _, r := range w.reports(t) {
-			if slices.ContainsFunc(r.Evidence, func(e casefile.Evidence) bool { return e.State == casefile.EvidenceVerified }) {
-				return false
+	for left := w.unsettled(t); left > 0; {
+		before := left
+		awaited(t, "more copies", func() bool {
+			left = w.unsettled(t)
+			return left < before
+		})
+	}
+}
+
+// unsettled is how many items wait for their copies.
+func (w *world) unsettled(t *testing.T) int {
+	t.Helper()
+	n := 0
+	for _, r := range w.reports(t) {
+		for _, e := range r.Evidence {
+			if e.State == casefile.EvidenceVerified {
+				n++
 			}
 		}
-		return true
-	})
+	}
+	return n
 }
 
 // reports are all of the tenant, by number.

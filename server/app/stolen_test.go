@@ -107,7 +107,7 @@ func (w *world) steal(t *testing.T) *loot {
 		}
 	}
 	err = w.objects.List(t.Context(), "", func(key string, _ time.Time) error {
-		body, err := w.objects.Get(t.Context(), key)
+		body, _, err := w.objects.Get(t.Context(), key)
 		if err != nil {
 			return err
 		}

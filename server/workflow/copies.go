@@ -209,7 +209,7 @@ func (s *Service) makeCopies(ctx context.Context, j CopyJob) error {
 		return err
 	}
 	var made []casefile.Copy
-	err = s.Copies.Make(ctx, original, copies.Options{Voice: voice(tenant.Policy), Limits: tenant.Policy.media()},
+	err = s.Copies.Make(ctx, original, copies.Options{Size: original.Size, Voice: voice(tenant.Policy), Limits: tenant.Policy.media()},
 		func(ctx context.Context, c copies.Copy) error {
 			stored, err := s.storeCopy(ctx, at, item.CopyKey, casefile.CopyKind(c.Use), c.Type, c.Body)
 			if err == nil {

@@ -89,9 +89,10 @@ func (s *Service) itemsFor(ctx context.Context, actor casefile.Actor, u upload.U
 	return *manifestOf(r, u.Of), placeOfReport(r), nil
 }
 
-// CreateUpload uses a right: the upload of that length begins. The same again
-// is the same upload, as long as it takes pieces.
-func (s *Service) CreateUpload(ctx context.Context, actor casefile.Actor, right string, length int64, name string) (Sent, error) {
+// CreateUpload uses a right: the upload of that length begins, with a first
+// piece or without (nil). The same again is the same upload, as long as it takes
+// pieces; if something of it is here, the first piece is not read again.
+func (s *Service) CreateUpload(ctx context.Context, actor casefile.Actor, right string, length int64, name string, first *upload.Piece) (Sent, error) {
 	u, err := s.sending(ctx, actor, uploadID(right))
 	if err != nil {
 		return Sent{}, err
@@ -108,6 +109,10 @@ func (s *Service) CreateUpload(ctx context.Context, actor casefile.Actor, right 
 		return Sent{}, fault.New(fault.TooLarge, "upload.too_long", "the right is for the size that was announced")
 	case length < state.Length:
 		return Sent{}, fault.New(fault.Invalid, "upload.length", "the right is for the size that was announced")
+	}
+	if first != nil && state.Offset == 0 {
+		first.Name = &name
+		return s.sendPiece(ctx, u, *first)
 	}
 	if u.Upload, err = s.pieces().Begin(ctx, u.Upload, u.keys.State, name); err != nil {
 		return Sent{}, uploadFault(err)
@@ -176,7 +181,12 @@ func (s *Service) SendPiece(ctx context.Context, actor casefile.Actor, id string
 	if err := s.ended(u); err != nil {
 		return Sent{}, err
 	}
+	return s.sendPiece(ctx, u, p)
+}
+
+func (s *Service) sendPiece(ctx context.Context, u *sending, p upload.Piece) (Sent, error) {
 	var state upload.State
+	var err error
 	u.Upload, state, err = s.pieces().Append(ctx, u.Upload, u.keys, p)
 	settled := s.afterPiece(context.WithoutCancel(ctx), u, state)
 	if err = errors.Join(uploadFault(err), settled); err != nil {

@@ -35,8 +35,12 @@ func (f *Form) add(p part) *Form {
 
 // encode writes the form under a boundary of its own.
 func (f *Form) encode() (io.Reader, string, error) {
-	var out bytes.Buffer
-	w := multipart.NewWriter(&out)
+	size := 0
+	for _, p := range f.parts {
+		size += len(p.body) + 512
+	}
+	out := bytes.NewBuffer(make([]byte, 0, size))
+	w := multipart.NewWriter(out)
 	for _, p := range f.parts {
 		disposition := fmt.Sprintf("form-data; name=%q", p.name)
 		if p.file != "" {
@@ -53,5 +57,5 @@ func (f *Form) encode() (io.Reader, string, error) {
 	if err := w.Close(); err != nil {
 		return nil, "", fmt.Errorf("encode form: %w", err)
 	}
-	return &out, w.FormDataContentType(), nil
+	return out, w.FormDataContentType(), nil
 }
