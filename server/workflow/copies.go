@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -19,7 +20,8 @@ const (
 	copyPage  = 16               // jobs looked at in one go
 	copyLease = 20 * time.Second // a job of a killed process is free again after it
 	copyRenew = 5 * time.Second  // how often a lease is made longer
-	copyTries = 5                // failures, until the item is given up
+	copyTries = 5                // failures at the file itself, until the item is given up
+	copySoon  = 5 * time.Second  // after a failure that says nothing of the file
 	copyRetry = 30 * time.Second // after the first failure; then twice, three times
 	copyWait  = 5 * time.Minute  // while there is no isolation, no scanner or no room
 )
@@ -142,6 +144,9 @@ func (s *Service) copyJob(ctx context.Context, j CopyJob) error {
 	case errors.Is(err, copies.ErrNoIsolation), errors.Is(err, copies.ErrNoRoom), errors.Is(err, copies.ErrNotScanned):
 		_, err := s.CopyJobs.Turn(ctx, lease.job, s.now().Add(copyWait), j.Tries)
 		return err
+	case errors.As(err, new(*outsideError)) && !errors.Is(err, media.ErrDamaged):
+		_, turned := s.CopyJobs.Turn(ctx, lease.job, s.now().Add(copySoon), j.Tries)
+		return errors.Join(err, turned)
 	case j.Tries+1 < copyTries:
 		wait := time.Duration(j.Tries+1) * copyRetry
 		_, turned := s.CopyJobs.Turn(ctx, lease.job, s.now().Add(wait), j.Tries+1)
@@ -155,6 +160,32 @@ func (s *Service) copyJob(ctx context.Context, j CopyJob) error {
 		return errors.Join(err, given)
 	}
 	return errors.Join(err, s.CopyJobs.Done(ctx, j.ID))
+}
+
+// outsideError is one of the record or of a store, and not of the file.
+type outsideError struct{ error }
+
+// Unwrap gives the error itself.
+func (e *outsideError) Unwrap() error { return e.error }
+
+// outside marks an error, if it is one.
+func outside(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &outsideError{err}
+}
+
+// outsideReader marks the errors of a reader.
+type outsideReader struct{ io.Reader }
+
+// Read implements io.Reader.
+func (r outsideReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = outside(err)
+	}
+	return n, err
 }
 
 // lease is the right to work on a job.
@@ -195,25 +226,28 @@ func (s *Service) makeCopies(ctx context.Context, j CopyJob) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return outside(err)
 	}
 	tenant, err := s.Directory.Tenant(ctx, j.Tenant)
 	if err != nil {
-		return err
+		return outside(err)
 	}
 	original, err := s.readOriginal(ctx, at, item)
 	if fault.KindOf(err) == fault.NotFound { // its key is gone
 		return nil
 	}
 	if err != nil {
-		return err
+		return outside(err)
 	}
 	var made []casefile.Copy
-	err = s.Copies.Make(ctx, original, copies.Options{Size: original.Size, Voice: voice(tenant.Policy), Limits: tenant.Policy.media()},
+	err = s.Copies.Make(ctx, outsideReader{original}, copies.Options{Size: original.Size, Voice: voice(tenant.Policy), Limits: tenant.Policy.media()},
 		func(ctx context.Context, c copies.Copy) error {
 			stored, err := s.storeCopy(ctx, at, item.CopyKey, casefile.CopyKind(c.Use), c.Type, c.Body)
-			if err == nil {
+			switch {
+			case err == nil:
 				made = append(made, stored)
+			case fault.KindOf(mediaFault(err)) == fault.Internal: // or the copy itself is none
+				err = outside(err)
 			}
 			return err
 		})
@@ -222,12 +256,12 @@ func (s *Service) makeCopies(ctx context.Context, j CopyJob) error {
 	switch {
 	case errors.As(err, &rejected):
 		s.discard(ctx, []casefile.Evidence{{Copies: made}})
-		return s.settleCopies(ctx, ref, casefile.EvidenceRejected, "evidence."+rejected.Reason, nil)
+		return outside(s.settleCopies(ctx, ref, casefile.EvidenceRejected, "evidence."+rejected.Reason, nil))
 	case err != nil:
 		s.discard(ctx, []casefile.Evidence{{Copies: made}})
 		return err
 	}
-	return s.settleCopies(ctx, ref, casefile.EvidenceDerived, "", made)
+	return outside(s.settleCopies(ctx, ref, casefile.EvidenceDerived, "", made))
 }
 
 // media are the limits that a policy sets on files.
