@@ -18,7 +18,9 @@ func TestABusyRecordCostsNoFile(t *testing.T) {
 	r := start(t)
 	read[wire.Registration](r, r.form(reports, "", newKey(), jsonPart("report", report()), photo(picture(1))), http.StatusCreated)
 	relay(t, r.service) // the job is there
-	find := func() *casefile.Report { return &must(r.service.Reports.List(t.Context(), workflow.Query{Tenant: "county", Limit: 1}))[0] }
+	find := func() *casefile.Report {
+		return &must(r.service.Reports.List(t.Context(), workflow.Query{Tenant: "county", Limit: 1}))[0]
+	}
 
 	full := find()
 	was := full.Version

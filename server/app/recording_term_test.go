@@ -225,7 +225,7 @@ func (p *tape) isGone(was *casefile.Evidence) {
 		p.t.Error(err)
 	}
 	for _, c := range append(was.Copies, casefile.Copy{Object: was.Object}) {
-		if body, err := p.w.objects.Get(p.t.Context(), c.Object+"/000001"); err == nil {
+		if body, _, err := p.w.objects.Get(p.t.Context(), c.Object+"/000001"); err == nil {
 			_ = body.Close()
 			p.t.Errorf("the store has %s", c.Object)
 		}
