@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -207,7 +208,9 @@ func TestRecordingIsRemovedWhenItsClassHasEnded(t *testing.T) {
 	}
 	p.refused("enforcer1", p.path+"/segments", oneSegment(2, len(p.film)), "recording.removed")
 	p.refused("enforcer1", p.path+"/close", object{"segments": 1}, "recording.removed")
-	p.exported()
+	if act := regexp.MustCompile(`"act": ?"delete"`); len(act.FindAll(p.exported(), -1)) != len(item.Copies)+1 {
+		t.Error("the archive does not tell of the removal")
+	}
 }
 
 // isGone makes sure that nothing is left of a segment but that it was there.
@@ -248,8 +251,8 @@ func (p *tape) isGone(was *casefile.Evidence) {
 	}
 }
 
-// exported makes sure that an archive proves the removal by the log.
-func (p *tape) exported() {
+// exported exports the task after a checkpoint, checks the archive and returns it.
+func (p *tape) exported() []byte {
 	p.t.Helper()
 	waitFor(p.t, "all leaves", func() bool {
 		waiting, err := p.w.store.Audit.Waiting(p.t.Context(), 1)
@@ -266,9 +269,10 @@ func (p *tape) exported() {
 		p.t.Errorf("the archive: %v\n%s", err, out)
 	}
 	archive, err := os.ReadFile(file)
-	if err != nil || !bytes.Contains(archive, []byte(`"act":"delete"`)) && !bytes.Contains(archive, []byte(`"act": "delete"`)) {
-		p.t.Errorf("the archive does not tell of the removal: %v", err)
+	if err != nil {
+		p.t.Fatal(err)
 	}
+	return archive
 }
 
 // TestRemovalGoesOnWhereItBrokeOff: of a recording that is said to be removed, by
@@ -295,6 +299,32 @@ func TestRemovalGoesOnWhereItBrokeOff(t *testing.T) {
 	}
 	p.isGone(item)
 	p.refused("leader1", hold, object{"reason": "court_order"}, "evidence.not_here")
+}
+
+// TestArchiveHasWhatNoCopyCouldBeMadeOf: a segment whose film cannot be read is
+// evidence all the same. It used to cut the archive of its task off.
+func TestArchiveHasWhatNoCopyCouldBeMadeOf(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe().assign().order()
+	film := cliptest.Film(t, "mp4", "CANARY-recording", 1)
+	film = film[:len(film)/2] // its index stood at the end
+	path := "/v1/field/tasks/" + d.task + "/recordings"
+	path += "/" + d.do("enforcer1", path, object{"kind": "video"}, casefile.TaskAssigned).Ref
+	sent := d.announceSegment("enforcer1", path, newKey(t), 1, len(film))
+	w.sendSegment(t, w.as(t, "enforcer1"), sent.Right, film)
+	p := &tape{docket: d, path: path, item: sent.ID, film: film}
+	p.inspect(isSo).sign().completed()
+	waitFor(t, "the refusal of the copier", func() bool { return p.kept().State == casefile.EvidenceRejected })
+	d.do("leader1", "/v1/office/tasks/"+d.task+"/evidence/"+sent.ID+"/hold", object{"reason": "court_order"}, casefile.TaskDone)
+	waitFor(t, "the hold", func() bool { return slices.Contains(d.acts(sent.ID), casefile.CustodyHold) })
+	if seen := d.recorded("leader1"); len(seen.Missing) > 0 || seen.Segments[0].State != casefile.EvidenceRejected {
+		t.Errorf("a reader sees %+v", seen)
+	}
+	archive := p.exported()
+	if !bytes.Contains(archive, film) {
+		t.Error("the archive does not have the film as it was sent")
+	}
 }
 
 // TestObjectLockHasTheLastWord: where the store's clock or a lock that was set
@@ -404,10 +434,14 @@ func TestSegmentsAreDoubted(t *testing.T) {
 	d.inspect(isSo).sign()
 	var page struct {
 		Items []struct {
+			Until    string
 			Segments []struct{ Doubts []casefile.Doubt }
 		}
 	}
 	d.get("leader1", "/v1/office/inspections/"+d.visit+"/recordings", &page)
+	if got, want := page.Items[0].Until, now.In(time.FixedZone("", 8*3600)).AddDate(0, 0, 180).Format(time.DateOnly); got != want {
+		t.Errorf("it is kept until %q, want %s", got, want)
+	}
 	want := map[casefile.DoubtRule][]casefile.DoubtVerdict{
 		casefile.DoubtAccuracy: {casefile.NoDoubt, casefile.InDoubt, casefile.NotKnown},
 		casefile.DoubtMock:     {casefile.NoDoubt, casefile.InDoubt, casefile.NotKnown},
@@ -426,7 +460,7 @@ func TestSegmentsAreDoubted(t *testing.T) {
 	}
 	var raw struct{ Items []json.RawMessage }
 	d.get("enforcer1", "/v1/office/inspections/"+d.visit+"/recordings", &raw)
-	if bytes.Contains(raw.Items[0], []byte("doubts")) {
+	if bytes.Contains(raw.Items[0], []byte("doubts")) || bytes.Contains(raw.Items[0], []byte("until")) {
 		t.Errorf("who recorded reads %s", raw.Items[0])
 	}
 }

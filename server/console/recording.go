@@ -3,6 +3,7 @@ package console
 import (
 	"time"
 
+	"gridwatch/server/audit"
 	"gridwatch/server/casefile"
 	"gridwatch/server/web"
 	"gridwatch/server/workflow"
@@ -15,11 +16,12 @@ type recording struct {
 	State    casefile.RecordingState `json:"state"`
 	OpenedBy string                  `json:"openedBy"`
 	OpenedAt time.Time               `json:"openedAt"`
-	Count    int                     `json:"count"`    // segments, as stated; 0 while open
-	Missing  []int                   `json:"missing"`  // numbers of segments that are not here whole
-	Duration int64                   `json:"duration"` // of what is here, ms
-	Removed  string                  `json:"removed"`  // day on which its class had ended; "" while it is kept
-	Cases    []string                `json:"cases"`    // penalties that rest on it
+	Count    int                     `json:"count"`           // segments, as stated; 0 while open
+	Missing  []int                   `json:"missing"`         // numbers of segments that are not here whole
+	Duration int64                   `json:"duration"`        // of what is here, ms
+	Removed  string                  `json:"removed"`         // day on which its class had ended; "" while it is kept
+	Until    string                  `json:"until,omitempty"` // day until which its class has it kept; for desk and leader, for it may be kept for what officers do not know
+	Cases    []string                `json:"cases"`           // penalties that rest on it
 	Segments []segment               `json:"segments"`
 }
 
@@ -49,15 +51,19 @@ func recordings(s *workflow.Service) web.Handler {
 }
 
 func newRecording(t workflow.OverseenTask, r casefile.Recording) recording {
-	return recording{
+	out := recording{
 		ID: r.ID, Kind: r.Kind, State: r.State(t.Collected), OpenedBy: r.By, OpenedAt: r.OpenedAt, Count: r.Count,
 		Missing: r.Missing(t.Collected), Duration: r.DurationMS(t.Collected), Removed: r.RemovedOn, Cases: whole(t.Cases),
 		Segments: each(r.Segments, func(s casefile.Segment) segment {
-			out := segment{N: s.N, Item: s.Item, By: s.By, StartedAt: s.StartedAt, Offset: s.OffsetMS, Duration: s.DurationMS, Doubts: t.Doubts[s.Item]}
+			part := segment{N: s.N, Item: s.Item, By: s.By, StartedAt: s.StartedAt, Offset: s.OffsetMS, Duration: s.DurationMS, Doubts: t.Doubts[s.Item]}
 			if e, ok := casefile.FindEvidence(t.Collected, s.Item); ok {
-				out.State, out.Held = e.State, e.Held
+				part.State, part.Held = e.State, e.Held
 			}
-			return out
+			return part
 		}),
 	}
+	if t.Doubts != nil && !r.Until.IsZero() {
+		out.Until = audit.Day(r.Until)
+	}
+	return out
 }

@@ -192,7 +192,7 @@ func inMemory(text []byte, kind string) Original {
 // not whole, there is none.
 func (s *Service) readOriginal(ctx context.Context, at media.Place, item casefile.Evidence) (Original, error) {
 	at.Item = item.ID
-	if len(item.Key) == 0 || !item.Here() {
+	if len(item.Key) == 0 || !item.Stored() {
 		return Original{}, fault.Absent()
 	}
 	key, err := s.Keyring.OpenDataKey(keyPlace(at), item.Key)

@@ -42,7 +42,7 @@ func (s *Service) hold(ctx context.Context, call Call, id string, in Hold, comma
 				return nil, fault.Absent()
 			}
 			switch held := act == casefile.CustodyHold; {
-			case !item.Here() || t.Removed(*item):
+			case !item.Stored() || t.Removed(*item):
 				return nil, fault.New(fault.Conflict, "evidence.not_here", "the file has not arrived whole")
 			case tenant.Policy.EvidenceDays == 0 && item.Recording == "":
 				return nil, fault.New(fault.Conflict, "evidence.no_lock", "this office keeps nothing under object lock: set evidenceDays first")

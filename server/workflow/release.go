@@ -27,6 +27,9 @@ type sight struct {
 func (s *Service) show(ctx context.Context, actor casefile.Actor, v sight) (Original, error) {
 	open := func() (Original, error) { return s.readCopy(ctx, v.at, v.item, v.copied) }
 	if v.copied == casefile.OriginalCopy {
+		if !v.item.Here() { // what no copy could be made of leaves in an archive only
+			return Original{}, fault.Absent()
+		}
 		open = func() (Original, error) { return s.readOriginal(ctx, v.at, v.item) }
 	}
 	shown, err := open()
