@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,100 +18,8 @@ import (
 	"gridwatch/server/app/apiclient"
 	"gridwatch/server/app/demo"
 	"gridwatch/server/casefile"
-	"gridwatch/server/fault"
 	"gridwatch/server/workflow"
 )
-
-// policy changes the demo's.
-func (w *world) policy(t *testing.T, change func(*workflow.Policy)) {
-	t.Helper()
-	tenant, err := w.store.Directory.Tenant(t.Context(), demo.Tenant)
-	if err != nil {
-		t.Fatal(err)
-	}
-	change(&tenant.Policy)
-	if err := w.store.Loader.PutTenant(t.Context(), tenant); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// alter changes a record behind the back of everything.
-func alter[T any](t *testing.T, of workflow.Records[T], id string, change func(*T) *casefile.Head) {
-	t.Helper()
-	waitFor(t, "a record that nobody changes meanwhile", func() bool {
-		r, err := of.Get(t.Context(), demo.Tenant, id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = of.Update(t.Context(), r, change(r).Version)
-		if err != nil && fault.CodeOf(err) != "record.stale" {
-			t.Fatal(err)
-		}
-		return err == nil
-	})
-}
-
-// tape is a recording of one segment, of an inspection that is signed.
-type tape struct {
-	*docket
-	path string // of the recording
-	item string
-	film []byte
-}
-
-func newTape(t *testing.T, w *world) *tape {
-	t.Helper()
-	d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe().assign().order()
-	p := &tape{docket: d, film: cliptest.Film(t, "mp4", "CANARY-recording", 1), path: "/v1/field/tasks/" + d.task + "/recordings"}
-	p.path += "/" + d.do("enforcer1", p.path, object{"kind": "video"}, casefile.TaskAssigned).Ref
-	sent := d.announceSegment("enforcer1", p.path, newKey(t), 1, len(p.film))
-	p.item = sent.ID
-	d.w.sendSegment(t, d.w.as(t, "enforcer1"), sent.Right, p.film)
-	p.inspect(isSo).sign().completed()
-	waitFor(t, "the copy and the lock", func() bool {
-		item := p.kept()
-		return item.State == casefile.EvidenceDerived && len(p.read().Pending) == 0
-	})
-	return p
-}
-
-func (p *tape) read() *casefile.Task {
-	p.t.Helper()
-	task, err := p.w.store.Tasks.Get(p.t.Context(), demo.Tenant, p.task)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return task
-}
-
-func (p *tape) kept() *casefile.Evidence {
-	p.t.Helper()
-	item, ok := casefile.FindEvidence(p.read().Collected, p.item)
-	if !ok {
-		p.t.Fatal("the task does not know the segment any more")
-	}
-	return item
-}
-
-// report changes the report behind the inspection.
-func (p *tape) report(change func(*casefile.Report)) {
-	p.t.Helper()
-	alter(p.t, p.w.store.Reports, p.docket.report, func(r *casefile.Report) *casefile.Head { change(r); return &r.Head })
-}
-
-// over is the report at its end, a little later than it began.
-func (p *tape) over() {
-	p.t.Helper()
-	p.report(func(r *casefile.Report) { r.State = casefile.ReportClosed })
-}
-
-// plays fetches the copy of the segment.
-func (p *tape) plays(login string) {
-	p.t.Helper()
-	if got := p.fetch(login, "/v1/office/inspections/"+p.visit+"/segments/"+p.item); len(got) < 8 || string(got[4:8]) != "ftyp" {
-		p.t.Errorf("%s is shown %d bytes, want the copy", login, len(got))
-	}
-}
 
 // TestRecordingIsRemovedWhenItsClassHasEnded: while anything that a recording is
 // linked to is not at its end it outlives every day; then its class counts; then
@@ -301,6 +208,32 @@ func TestRemovalGoesOnWhereItBrokeOff(t *testing.T) {
 	p.refused("leader1", hold, object{"reason": "court_order"}, "evidence.not_here")
 }
 
+// TestARecordingThatCannotBeRemovedHoldsNoOtherUp looks at three inspections, of
+// which one names objects that are none.
+func TestARecordingThatCannotBeRemovedHoldsNoOtherUp(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.policy(t, func(p *workflow.Policy) { p.EvidenceDays = 0 })
+	tapes := []*tape{newTape(t, w), newTape(t, w), newTape(t, w)}
+	slices.SortFunc(tapes, func(a, b *tape) int { return strings.Compare(a.task, b.task) })
+	for i, p := range tapes {
+		p.over()
+		if i == 0 { // the first that is looked at
+			alter(t, w.store.Tasks, p.task, func(t *casefile.Task) *casefile.Head {
+				t.Collected[0].Object = "nowhere"
+				return &t.Head
+			})
+		}
+	}
+	kept, err := w.tryTerms(t, 181)
+	if err == nil || kept.Recordings != 2 {
+		t.Errorf("got %+v, %v, want an error and that two were removed", kept, err)
+	}
+	if acts := tapes[0].acts(tapes[0].item); slices.Contains(acts, casefile.CustodyDelete) || tapes[0].kept().State != casefile.EvidenceDerived {
+		t.Errorf("the first is %s, its chain %v", tapes[0].kept().State, acts)
+	}
+}
+
 // TestArchiveHasWhatNoCopyCouldBeMadeOf: a segment whose film cannot be read is
 // evidence all the same. It used to cut the archive of its task off.
 func TestArchiveHasWhatNoCopyCouldBeMadeOf(t *testing.T) {
@@ -400,97 +333,4 @@ func TestNothingRemovesARecordingThatACaseRestsOn(t *testing.T) {
 		t.Errorf("the chain tells of a removal: %v", acts)
 	}
 	w.isLocked(t, p.kept())
-}
-
-// TestSegmentsAreDoubted: a segment carries what its device says, and desk and
-// leader read what the rules find of it; the officers who recorded do not.
-func TestSegmentsAreDoubted(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe().assign().order()
-	path := "/v1/field/tasks/" + d.task + "/recordings"
-	path += "/" + d.do("enforcer1", path, object{"kind": "video"}, casefile.TaskAssigned).Ref
-	here, there := d.place(), d.place()
-	here["accuracyM"], there["accuracyM"] = 8, 5000
-	there["lon"] = d.target.Lon + 0.5
-	now := time.Now().UTC()
-	said := []object{
-		{"position": here, "clock": object{"now": now.Format(time.RFC3339), "elapsedMs": 1000}},
-		{"position": there, "mock": true, "clock": object{"now": now.Add(-time.Hour).Format(time.RFC3339), "elapsedMs": 0}},
-		{},
-	}
-	for i, more := range said {
-		film := cliptest.Film(t, "mp4", "CANARY-segment-"+string(rune('a'+i)), 1)
-		body := oneSegment(i+1, len(film))
-		for k, v := range more {
-			body[k] = v
-		}
-		var out struct{ Items []struct{ Right string } }
-		if err := d.send("enforcer1", apiclient.Call{Method: http.MethodPost, Path: path + "/segments", Key: newKey(t), Body: body}, &out); err != nil {
-			t.Fatal(err)
-		}
-		w.sendSegment(t, w.as(t, "enforcer1"), out.Items[0].Right, film)
-	}
-	d.inspect(isSo).sign()
-	var page struct {
-		Items []struct {
-			Until    string
-			Segments []struct{ Doubts []casefile.Doubt }
-		}
-	}
-	d.get("leader1", "/v1/office/inspections/"+d.visit+"/recordings", &page)
-	if got, want := page.Items[0].Until, now.In(time.FixedZone("", 8*3600)).AddDate(0, 0, 180).Format(time.DateOnly); got != want {
-		t.Errorf("it is kept until %q, want %s", got, want)
-	}
-	want := map[casefile.DoubtRule][]casefile.DoubtVerdict{
-		casefile.DoubtAccuracy: {casefile.NoDoubt, casefile.InDoubt, casefile.NotKnown},
-		casefile.DoubtMock:     {casefile.NoDoubt, casefile.InDoubt, casefile.NotKnown},
-		casefile.DoubtPlace:    {casefile.NoDoubt, casefile.InDoubt, casefile.NotKnown},
-		casefile.DoubtSkew:     {casefile.NoDoubt, casefile.InDoubt, casefile.NotKnown},
-		casefile.DoubtSameFile: {casefile.NoDoubt, casefile.NoDoubt, casefile.NoDoubt},
-	}
-	for rule, verdicts := range want {
-		for i, verdict := range verdicts {
-			doubts := page.Items[0].Segments[i].Doubts
-			at := slices.IndexFunc(doubts, func(d casefile.Doubt) bool { return d.Rule == rule })
-			if at < 0 || doubts[at].Verdict != verdict {
-				t.Errorf("segment %d, %s: want %s of %+v", i+1, rule, verdict, doubts)
-			}
-		}
-	}
-	var raw struct{ Items []json.RawMessage }
-	d.get("enforcer1", "/v1/office/inspections/"+d.visit+"/recordings", &raw)
-	if bytes.Contains(raw.Items[0], []byte("doubts")) || bytes.Contains(raw.Items[0], []byte("until")) {
-		t.Errorf("who recorded reads %s", raw.Items[0])
-	}
-}
-
-// TestRecordingsAreLimitedByPolicy: how many recordings an inspection has, and
-// how many segments each, are numbers of the tenant's.
-func TestRecordingsAreLimitedByPolicy(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	w.policy(t, func(p *workflow.Policy) { p.MaxRecordings, p.MaxSegments = 2, 3 })
-	d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe().assign().order()
-	tapes := "/v1/field/tasks/" + d.task + "/recordings"
-	path := tapes + "/" + d.do("enforcer1", tapes, object{"kind": "audio"}, casefile.TaskAssigned).Ref
-	d.do("enforcer2", tapes, object{"kind": "video"}, casefile.TaskAssigned)
-	d.refused("enforcer1", tapes, object{"kind": "video"}, "recording.too_many")
-	d.announceSegment("enforcer1", path, newKey(t), 3, 1000)
-	d.refused("enforcer1", path+"/segments", oneSegment(4, 1000), "recording.segment")
-	d.refused("enforcer1", path+"/close", object{"segments": 4}, "recording.segment")
-
-	// A task is one document: whatever the policy says, it does not outgrow it.
-	alter(t, w.store.Tasks, d.task, func(task *casefile.Task) *casefile.Head {
-		for i := range 2500 {
-			item := task.Collected[0]
-			item.ID, item.Sealed, item.Doubts = newKey(t), make([]byte, 900), make([]byte, 2200)
-			item.Copies = slices.Repeat([]casefile.Copy{{Object: strings.Repeat("x", 200), SHA256: strings.Repeat("0", 64)}}, 2)
-			task.Collected = append(task.Collected, item)
-			task.Recordings[1].Segments = append(task.Recordings[1].Segments, casefile.Segment{N: i + 1, Item: item.ID, By: demo.Tenant + "-enforcer1"})
-		}
-		return &task.Head
-	})
-	d.refused("enforcer1", path+"/segments", oneSegment(1, 1000), "recording.full")
-	d.do("enforcer1", path+"/close", object{"segments": 3}, casefile.TaskAssigned)
 }

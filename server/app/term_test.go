@@ -33,6 +33,15 @@ import (
 // terms keeps the terms as they are so many days from now, with all effects.
 func (w *world) terms(t *testing.T, days int) workflow.Kept {
 	t.Helper()
+	kept, err := w.tryTerms(t, days)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+func (w *world) tryTerms(t *testing.T, days int) (workflow.Kept, error) {
+	t.Helper()
 	cfg, err := config.Read(w.settings)
 	if err != nil {
 		t.Fatal(err)
@@ -49,10 +58,7 @@ func (w *world) terms(t *testing.T, days int) workflow.Kept {
 	for n := 1; n > 0 && err == nil; {
 		n, err = a.Service().RelayOnce(t.Context())
 	}
-	if err := errors.Join(err, a.Close(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-	return kept
+	return kept, errors.Join(err, a.Close(t.Context()))
 }
 
 // ended is a report with a photo and a message that the desk refused.

@@ -30,29 +30,32 @@ import (
 // whole process is recorded and archived (行政处罚法 art. 47; 国办发〔2018〕118号);
 // neither sets a number, and places that do have from the case file's own term
 // to for ever, hence the links.
+//
+// What cannot be done of one inspection is left to the next time and holds no
+// other up.
 func (s *Service) keepRecordingTerms(ctx context.Context, owner string) (int, error) {
-	removed := 0
+	removed, failed := 0, error(nil)
 	before := s.now().AddDate(0, 0, s.Terms.Quiet.Days)
 	for after, more := "", true; more; {
 		page, err := s.Tasks.Recorded(ctx, before, after, termPage)
 		if err != nil {
-			return removed, err
+			return removed, errors.Join(failed, err)
 		}
 		for i := range page {
 			mine, err := s.Leases.Take(ctx, "terms", owner, s.now().Add(termLease), s.now())
 			if err != nil || !mine {
-				return removed, err
+				return removed, errors.Join(failed, err)
 			}
 			after = page[i].ID
 			n, err := s.recordingTerms(ctx, page[i])
 			removed += n
-			if err != nil && fault.CodeOf(err) != "record.stale" { // the next time looks again
-				return removed, err
+			if err != nil && fault.CodeOf(err) != "record.stale" { // somebody changed it meanwhile
+				failed = errors.Join(failed, err)
 			}
 		}
 		more = len(page) == termPage
 	}
-	return removed, nil
+	return removed, failed
 }
 
 // recordingTerms does what is due of one inspection's recordings.

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -42,9 +43,17 @@ type Kept struct {
 
 // KeepTerms carries out, in small pages, what terms bring: reports nobody
 // objected to are closed, closed ones sealed away to the rings, and what has
-// been kept for its time is erased, recordings of enforcement too. Any number of processes may call it; the
-// lease lets one work, and the versions of the records would let several.
+// been kept for its time is erased, recordings of enforcement too. Any number of
+// processes may call it; the lease lets one work, and the versions of the records
+// would let several. An error of reports does not hold recordings up.
 func (s *Service) KeepTerms(ctx context.Context, owner string) (Kept, error) {
+	out, err := s.keepReportTerms(ctx, owner)
+	removed, failed := s.keepRecordingTerms(ctx, owner)
+	out.Recordings = removed
+	return out, errors.Join(err, failed)
+}
+
+func (s *Service) keepReportTerms(ctx context.Context, owner string) (Kept, error) {
 	var out Kept
 	quiet := s.daysAgo(s.Terms.Quiet.Days)
 	shortest := slices.MinFunc(termsOf(s.Terms), func(a, b retention.Term) int { return a.Days - b.Days })
@@ -84,9 +93,7 @@ func (s *Service) KeepTerms(ctx context.Context, owner string) (Kept, error) {
 			more = len(page) == termPage
 		}
 	}
-	var err error
-	out.Recordings, err = s.keepRecordingTerms(ctx, owner)
-	return out, err
+	return out, nil
 }
 
 func termsOf(t retention.Terms) []retention.Term {
