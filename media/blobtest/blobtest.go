@@ -108,6 +108,36 @@ func Locate(tb testing.TB) blob.Config {
 	return blob.Config{}
 }
 
+// Expire ends the retention of all locked objects under a prefix of Bucket, as
+// the passing of years does, or an operator with the right to bypass it. Legal
+// holds stay.
+func Expire(tb testing.TB, prefix string) {
+	tb.Helper()
+	cfg := Locate(tb)
+	u, err := url.Parse(cfg.URL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	transport, err := minio.DefaultTransport(u.Scheme == "https")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer transport.CloseIdleConnections()
+	client, err := minio.New(u.Host, &minio.Options{
+		Creds: credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""), Secure: u.Scheme == "https", Transport: transport,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for o := range client.ListObjectsIter(tb.Context(), Bucket+"-locked", minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+		// Without a mode and a day there is none.
+		err := errors.Join(o.Err, client.PutObjectRetention(tb.Context(), Bucket+"-locked", o.Key, minio.PutObjectRetentionOptions{GovernanceBypass: true}))
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
 func config(prefix string, get func(string) string) blob.Config {
 	return blob.Config{URL: get(prefix + "URL"), AccessKey: get(prefix + "ACCESS_KEY"), SecretKey: get(prefix + "SECRET_KEY")}
 }

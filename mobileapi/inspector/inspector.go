@@ -40,6 +40,9 @@ func (h Handlers) Task(q *web.Request) (web.Reply, error) {
 	if err != nil {
 		return web.Reply{}, err
 	}
+	if t.Seen() != t.Version { // nothing is left to be done at this version
+		return web.Reply{Body: wire.FromTask(t)}, nil
+	}
 	return web.Reply{Body: wire.FromTask(t), ETag: t.Version}, nil
 }
 

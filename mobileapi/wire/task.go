@@ -52,7 +52,7 @@ func FromTask(t *casefile.Task) Task {
 	out := Task{
 		ID: t.ID, Kind: t.Kind, State: t.State, PlaceName: t.PlaceName,
 		Place: Point{t.Place.Lon, t.Place.Lat, grid.DatumWGS84}, Grid: t.Area, Brief: t.Brief,
-		Items: []Item{}, Evidence: []TaskItem{}, Due: t.Due.UTC().Truncate(time.Second), Version: t.Version,
+		Items: []Item{}, Evidence: []TaskItem{}, Due: t.Due.UTC().Truncate(time.Second), Version: t.Seen(),
 	}
 	for _, i := range t.Items {
 		out.Items = append(out.Items, Item{i.Ref, i.Text})

@@ -143,8 +143,11 @@ func (t *Task) FindRecording(id string) (*Recording, bool) {
 	return &t.Recordings[i], true
 }
 
-// Removed says whether an item is of a recording that is kept no more.
+// Removed says whether an item is kept no more, by itself or with its recording.
 func (t *Task) Removed(e Evidence) bool {
+	if e.Recording == "" {
+		return t.RemovedOn != ""
+	}
 	r, ok := t.FindRecording(e.Recording)
 	return ok && r.Removed()
 }

@@ -42,6 +42,10 @@ var TaskMoves = Table{Noun: "task", Moves: []Move{
 	{[]State{TaskDone}, "end_recording", nil, ""},
 	{[]State{TaskDone}, "remove_recording", nil, ""},
 	{[]State{TaskDone}, "return_recording", nil, ""},
+	// The same for what else was collected.
+	{[]State{TaskDone}, "end_evidence", nil, ""},
+	{[]State{TaskDone}, "remove_evidence", nil, ""},
+	{[]State{TaskDone}, "return_evidence", nil, ""},
 }}
 
 func everyTask() []State { return []State{TaskAssigned, TaskSeen, TaskAcknowledged, TaskDone} }
@@ -91,6 +95,13 @@ type Task struct {
 	Collected []Evidence `bson:"collected"`
 	Result    *Result    `bson:"result"`
 
+	// Until is the day until which what was collected is kept by its class
+	// (保管期限), recordings apart; none while nothing of it is here, and none once
+	// it was removed. RemovedOn is the day on which the removal began; "" again
+	// once it is done.
+	Until     time.Time `bson:"until"`
+	RemovedOn string    `bson:"removed_on"`
+
 	// Recordings are what officers recorded of an inspection (执法全过程记录).
 	Recordings []Recording `bson:"recordings,omitempty"`
 	Cases      []string    `bson:"cases,omitempty"` // penalties that rest on them
@@ -118,6 +129,28 @@ type Result struct {
 // Subject is what policy must know of the task.
 func (t *Task) Subject() Subject {
 	return Subject{Tenant: t.Tenant, Area: t.Area, Party: t.PlaceName, Assigned: t.Assigned}
+}
+
+// Seen is the version as the assignee of a patrol sees it: that of its end. What
+// becomes of its evidence later goes by what came of the report behind it, if
+// there is one (confidentiality 6).
+func (t *Task) Seen() int64 {
+	if t.Kind == Patrol && t.State == TaskDone {
+		for _, e := range t.Timeline {
+			if e.To == TaskDone && e.From != TaskDone {
+				return e.Version
+			}
+		}
+	}
+	return t.Version
+}
+
+// Keep has what was collected kept at least until a day. What is kept longer
+// stays so.
+func (t *Task) Keep(until time.Time) {
+	if until.After(t.Until) {
+		t.Until = until
+	}
 }
 
 // Has says whether a reference is one of the task's items.

@@ -84,7 +84,7 @@ func bodies() map[string]struct {
 			`{"decideDays":1,"concludeDays":2,"taskHours":3,"payDays":4,"repeatHours":5,"openingHours":6,"maxItems":7,
 			"serviceDays":8,"objectionDays":9,"recheckDays":10,"maxManifest":11,"maxMessages":12,"leadDays":13,"attachmentDays":14,"reporterVoice":"disguise","mediaMinutes":14,"mediaMegapixels":15,"mediaStreams":16,"mediaPages":17,"copyMinutes":18,"suppressUnder":14,"figuresDays":15,"resultsMin":16,"resultsShare":17,"payoutMin":3,"payoutDay":25,"payoutMemo":"款","approvalUses":16,"approvalDays":17,"contactHours":18,"coverHours":16,"coverFrom":7,"coverTo":19,"coverTasks":3,
 			"uploadHours":19,"photoMiB":20,"videoMiB":21,"audioMiB":22,"documentMiB":23,
-			"evidenceDays":24,"recordingDays":25,"caseRecordingDays":26,"maxRecordings":27,"maxSegments":28,"plainViews":true,"doubts":{"accuracyM":1,"farM":2,"apartM":3,"skewS":4,"pictureBits":5,"editors":["x"]},
+			"evidenceDays":24,"hazardEvidenceDays":61,"caseEvidenceDays":62,"accidentEvidenceDays":63,"recordingDays":25,"caseRecordingDays":26,"maxRecordings":27,"maxSegments":28,"plainViews":true,"doubts":{"accuracyM":1,"farM":2,"apartM":3,"skewS":4,"pictureBits":5,"editors":["x"]},
 			"secondFactor":["leader"]}`,
 			&workflow.Policy{},
 		},

@@ -77,7 +77,7 @@ func open(t *testing.T) *office {
 			DecideDays: 15, ConcludeDays: 60, TaskHours: 72, PayDays: 15, RepeatHours: 72, OpeningHours: 48, MaxItems: 3,
 			ServiceDays: 30, ObjectionDays: 10, RecheckDays: 30, MaxManifest: 5, MaxMessages: 6, LeadDays: 15, AttachmentDays: 30, SuppressUnder: 5, FiguresDays: 30, ResultsMin: 10, ResultsShare: 50, PayoutMin: 1, PayoutMemo: "expense",
 			UploadHours: 168, PhotoMiB: 32, VideoMiB: 4096, AudioMiB: 32, DocumentMiB: 32,
-			ApprovalUses: 50, ApprovalDays: 90, ContactHours: 24, RecordingDays: 180, CaseRecordingDays: 3650, MaxRecordings: 20, MaxSegments: 500,
+			ApprovalUses: 50, ApprovalDays: 90, ContactHours: 24, RecordingDays: 180, CaseRecordingDays: 3650, HazardEvidenceDays: 1825, CaseEvidenceDays: 3650, AccidentEvidenceDays: 10950, MaxRecordings: 20, MaxSegments: 500,
 			MediaMinutes: 60, MediaMegapixels: 50, MediaStreams: 16, MediaPages: 100, CopyMinutes: 30,
 		},
 	}))

@@ -40,6 +40,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		payouts,
 		claimCollection,
 		recordedTasks,
+		collectedTasks,
 	}
 }
 

@@ -47,17 +47,41 @@ func recordedTasks(ctx context.Context, db *mongo.Database) error {
 	}}.create(ctx, db)
 }
 
-const recordedUntil = "recordings.until"
+// Until when recordings are kept, and what else was collected.
+const (
+	recordedUntil  = "recordings.until"
+	collectedUntil = "until"
+)
+
+// collectedTasks finds tasks by the day until which what was collected is kept.
+func collectedTasks(ctx context.Context, db *mongo.Database) error {
+	return collection{taskKind, []mongo.IndexModel{
+		{Keys: ascending(collectedUntil), Options: options.Index().SetSparse(true)},
+	}}.create(ctx, db)
+}
 
 // tasks keeps tasks (workflow.Tasks).
 type tasks struct {
 	records[casefile.Task, *casefile.Task]
 }
 
-// Recorded names the index: an engine may prefer to go through all tasks.
 func (r tasks) Recorded(ctx context.Context, before time.Time, after string, limit int) ([]workflow.TaskRef, error) {
-	return find[workflow.TaskRef](ctx, r.c, bson.M{recordedUntil: bson.M{"$lt": before}, "_id": bson.M{"$gt": after}},
-		options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)).SetHint(ascending(recordedUntil)).SetProjection(bson.M{"tenant": 1}))
+	return r.until(ctx, recordedUntil, before, after, limit)
+}
+
+func (r tasks) Collected(ctx context.Context, before time.Time, after string, limit int) ([]workflow.TaskRef, error) {
+	return r.until(ctx, collectedUntil, before, after, limit)
+}
+
+// until names the index: an engine may prefer to go through all tasks.
+func (r tasks) until(ctx context.Context, field string, before time.Time, after string, limit int) ([]workflow.TaskRef, error) {
+	return find[workflow.TaskRef](ctx, r.c, bson.M{field: bson.M{"$gt": time.Time{}, "$lt": before}, "_id": bson.M{"$gt": after}},
+		options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)).SetHint(ascending(field)).SetProjection(bson.M{"tenant": 1}))
+}
+
+func (r tasks) Prolong(ctx context.Context, tenant, id string, was, until time.Time) error {
+	_, err := r.c.UpdateOne(ctx, bson.M{"_id": id, "tenant": tenant, collectedUntil: was}, bson.M{"$set": bson.M{collectedUntil: until}})
+	return translate("prolong", err)
 }
 
 // erasures keeps the list of erasures (workflow.Erasures).

@@ -43,6 +43,34 @@ func recorded(t *testing.T, s *mongostore.Store) {
 	same(t, "once it is removed", list(day, "", 9), []string{"due too"})
 }
 
+// collected finds tasks by the day until which what was collected is kept, also
+// once that was made longer without a new version.
+func collected(t *testing.T, s *mongostore.Store) {
+	t.Helper()
+	ctx, day := t.Context(), start()
+	for id, until := range map[string]time.Time{"never": {}, "now": day.AddDate(0, 0, -1), "now too": day.AddDate(0, 0, -2), "later": day.AddDate(0, 0, 1)} {
+		task := newTask(t, "county of what was collected", id, start())
+		task.Until = until
+		ok(t, s.Tasks.Insert(ctx, task))
+	}
+	list := func(after string, limit int) []string {
+		var ids []string
+		for _, task := range must[[]workflow.TaskRef](t)(s.Tasks.Collected(ctx, day, after, limit)) {
+			ids = append(ids, task.ID)
+		}
+		return ids
+	}
+	same(t, "due", list("", 9), []string{"now", "now too"})
+	same(t, "the next page", list("now", 1), []string{"now too"})
+	ok(t, s.Tasks.Prolong(ctx, "county of what was collected", "now", day, day.AddDate(1, 0, 0)))
+	same(t, "after another day was read", list("", 9), []string{"now", "now too"})
+	ok(t, s.Tasks.Prolong(ctx, "county of what was collected", "now", day.AddDate(0, 0, -1), day.AddDate(1, 0, 0)))
+	same(t, "after it was made longer", list("", 9), []string{"now too"})
+	task := must[*casefile.Task](t)(s.Tasks.Get(ctx, "county of what was collected", "now"))
+	same(t, "its version", task.Version, int64(1))
+	same(t, "its day", task.Until, day.AddDate(1, 0, 0))
+}
+
 func filters(t *testing.T, s *mongostore.Store) {
 	t.Helper()
 	ctx := t.Context()

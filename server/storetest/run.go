@@ -31,6 +31,7 @@ func Run(t *testing.T, open Opener) {
 		"tooLarge":       tooLarge,
 		"filters":        filters,
 		"recorded":       recorded,
+		"collected":      collected,
 		"pages":          pages,
 		"reports":        reports,
 		"envelopes":      envelopes,

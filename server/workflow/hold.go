@@ -38,7 +38,7 @@ func (s *Service) hold(ctx context.Context, call Call, id string, in Hold, comma
 	return change(ctx, s, call, s.Tasks, casefile.TaskMoves, id, casefile.EvidenceHold,
 		func(t *casefile.Task, e *casefile.Event) ([]casefile.Effect, error) {
 			item, ok := casefile.FindEvidence(t.Collected, in.Item)
-			if !ok || (t.Result == nil && item.Recording == "") {
+			if !ok || (t.State != casefile.TaskDone && item.Recording == "") {
 				return nil, fault.Absent()
 			}
 			switch held := act == casefile.CustodyHold; {

@@ -116,6 +116,7 @@ func (p Policy) check() error {
 		"repeatHours": p.RepeatHours, "openingHours": p.OpeningHours, "maxItems": p.MaxItems,
 		"approvalUses": p.ApprovalUses, "approvalDays": p.ApprovalDays, "contactHours": p.ContactHours,
 		"serviceDays": p.ServiceDays, "objectionDays": p.ObjectionDays, "recheckDays": p.RecheckDays,
+		"hazardEvidenceDays": p.HazardEvidenceDays, "caseEvidenceDays": p.CaseEvidenceDays, "accidentEvidenceDays": p.AccidentEvidenceDays,
 		"recordingDays": p.RecordingDays, "caseRecordingDays": p.CaseRecordingDays,
 		"maxRecordings": p.MaxRecordings, "maxSegments": p.MaxSegments,
 		"maxManifest": p.MaxManifest, "maxMessages": p.MaxMessages, "leadDays": p.LeadDays, "attachmentDays": p.AttachmentDays,

@@ -283,23 +283,27 @@ func (s *Service) keepRecordings(ctx context.Context, tenant string, f casefile.
 	if t, err = s.Tasks.Get(ctx, tenant, t.ID); err != nil {
 		return err
 	}
-	return s.lockRecordings(ctx, t, until, " case "+f.Ref, key)
+	return s.lockItems(ctx, t, isSegment, until, " case "+f.Ref, key)
 }
 
-// lockRecordings locks what is here of a task's recordings until a day, where
-// the tenant has object lock, and says so in the chains with a remark. It may be
-// done again under the same key.
-func (s *Service) lockRecordings(ctx context.Context, t *casefile.Task, until time.Time, remark, key string) error {
+func isSegment(e casefile.Evidence) bool { return e.Recording != "" }
+
+// lockItems locks what is here of a task's items of a sort until a day, where the
+// tenant has object lock, and says so in the chains with a remark. It may be done
+// again under the same key.
+func (s *Service) lockItems(
+	ctx context.Context, t *casefile.Task, sort func(casefile.Evidence) bool, until time.Time, remark, key string,
+) error {
 	tenant, err := s.Directory.Tenant(ctx, t.Tenant)
 	if err != nil || tenant.Policy.EvidenceDays == 0 {
 		return err
 	}
 	for _, e := range t.Collected {
-		if e.Recording == "" || !e.Stored() || t.Removed(e) {
+		if !sort(e) || !e.Stored() || t.Removed(e) {
 			continue
 		}
 		if err := s.Media.Lock(ctx, original(e), until); err != nil {
-			return fmt.Errorf("lock a segment: %w", err)
+			return fmt.Errorf("lock an item: %w", err)
 		}
 		link := s.linkAt(s.now(), casefile.CustodyLock, t.Tenant, t.ID, e.ID, "system")
 		link.Copy, link.Note, link.Source = string(casefile.OriginalCopy), "until "+audit.Day(until)+remark, key

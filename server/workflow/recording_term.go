@@ -34,10 +34,19 @@ import (
 // What cannot be done of one inspection is left to the next time and holds no
 // other up.
 func (s *Service) keepRecordingTerms(ctx context.Context, owner string) (int, error) {
+	return s.termsOfTasks(ctx, owner, s.Tasks.Recorded, s.recordingTerms)
+}
+
+// termsOfTasks does what is due of tasks of which something is kept until a day
+// that is near, in small pages, and returns how much was removed.
+func (s *Service) termsOfTasks(
+	ctx context.Context, owner string, near func(context.Context, time.Time, string, int) ([]TaskRef, error),
+	do func(context.Context, *casefile.Task) (int, error),
+) (int, error) {
 	removed, failed := 0, error(nil)
 	before := s.now().AddDate(0, 0, s.Terms.Quiet.Days)
 	for after, more := "", true; more; {
-		page, err := s.Tasks.Recorded(ctx, before, after, termPage)
+		page, err := near(ctx, before, after, termPage)
 		if err != nil {
 			return removed, errors.Join(failed, err)
 		}
@@ -47,7 +56,11 @@ func (s *Service) keepRecordingTerms(ctx context.Context, owner string) (int, er
 				return removed, errors.Join(failed, err)
 			}
 			after = page[i].ID
-			n, err := s.recordingTerms(ctx, page[i])
+			n := 0
+			t, err := s.Tasks.Get(ctx, page[i].Tenant, page[i].ID)
+			if err == nil {
+				n, err = do(ctx, t)
+			}
 			removed += n
 			if err != nil && fault.CodeOf(err) != "record.stale" { // somebody changed it meanwhile
 				failed = errors.Join(failed, err)
@@ -59,11 +72,7 @@ func (s *Service) keepRecordingTerms(ctx context.Context, owner string) (int, er
 }
 
 // recordingTerms does what is due of one inspection's recordings.
-func (s *Service) recordingTerms(ctx context.Context, of TaskRef) (int, error) {
-	t, err := s.Tasks.Get(ctx, of.Tenant, of.ID)
-	if err != nil {
-		return 0, err
-	}
+func (s *Service) recordingTerms(ctx context.Context, t *casefile.Task) (int, error) {
 	tenant, err := s.Directory.Tenant(ctx, t.Tenant)
 	if err != nil {
 		return 0, err
@@ -76,7 +85,7 @@ func (s *Service) recordingTerms(ctx context.Context, of TaskRef) (int, error) {
 	for i := range t.Recordings {
 		r := &t.Recordings[i]
 		until := links.until
-		if links.open || linked(r, t.Collected) {
+		if links.open || linked(r.ID, t.Collected) {
 			until = dayAfter(s.now().In(Shanghai()), links.days)
 		}
 		switch near := s.now().AddDate(0, 0, min(s.Terms.Quiet.Days, links.days/2)); {
@@ -101,14 +110,16 @@ func (s *Service) recordingTerms(ctx context.Context, of TaskRef) (int, error) {
 	return removed, s.renewRecordings(ctx, t, renew)
 }
 
-// linked says whether something of the recording itself keeps it.
-func linked(r *casefile.Recording, items []casefile.Evidence) bool {
+// linked says whether something of a recording itself keeps it, or with "" of
+// what else was collected.
+func linked(recording string, items []casefile.Evidence) bool {
 	return slices.ContainsFunc(items, func(e casefile.Evidence) bool {
-		return e.Recording == r.ID && (e.Held || e.State == casefile.EvidenceExpected || e.State == casefile.EvidenceReceiving)
+		return e.Recording == recording && (e.Held || e.State == casefile.EvidenceExpected || e.State == casefile.EvidenceReceiving)
 	})
 }
 
-// links are what all recordings of an inspection are kept for.
+// links are what all recordings of an inspection, or all else that was collected
+// for a task, are kept for.
 type links struct {
 	open  bool      // something is not at its end
 	until time.Time // the class of what is, counted from its last step
@@ -116,6 +127,7 @@ type links struct {
 }
 
 func (l *links) saw(h casefile.Head, days int, ends []casefile.State) {
+	l.days = max(l.days, days)
 	l.open = l.open || !slices.Contains(ends, h.State)
 	if until := dayAfter(h.Changed.In(Shanghai()), days); until.After(l.until) {
 		l.until = until
@@ -131,7 +143,6 @@ func (s *Service) linksOf(ctx context.Context, t *casefile.Task, p Policy) (link
 	}
 	visit := Query{Tenant: t.Tenant, Visit: visitOf(t.ID)}
 	err := every(ctx, s.Penalties, visit, func(c *casefile.Penalty) {
-		out.days = p.CaseRecordingDays
 		out.saw(c.Head, p.CaseRecordingDays, casefile.PenaltyEnds())
 	})
 	if err != nil {
@@ -146,9 +157,9 @@ func (s *Service) linksOf(ctx context.Context, t *casefile.Task, p Policy) (link
 	return out, err
 }
 
-// linksOfReport adds what of the report behind an inspection keeps its
-// recordings. That they were kept for it is written nowhere: its readers do not
-// know whether there is a report.
+// linksOfReport adds what of the report behind a task keeps what was recorded or
+// collected for it. That it was kept for it is written nowhere: its readers do
+// not know whether there is a report.
 func (s *Service) linksOfReport(ctx context.Context, t *casefile.Task, out *links) error {
 	r, err := s.Reports.Get(ctx, t.Tenant, t.Cause)
 	if fault.KindOf(err) == fault.NotFound || (err == nil && r.State == casefile.ReportErased) {
@@ -185,10 +196,10 @@ func every[T any, P record[T]](ctx context.Context, of Records[T], q Query, see 
 // renewRecordings keeps an inspection's recordings until a later day: first the
 // locks, then the record, so that no lock ends before the day that is written.
 func (s *Service) renewRecordings(ctx context.Context, t *casefile.Task, until time.Time) error {
-	if err := s.lockRecordings(ctx, t, until, "", "term:"+audit.Day(until)); err != nil {
+	if err := s.lockItems(ctx, t, isSegment, until, "", "term:"+audit.Day(until)); err != nil {
 		return err
 	}
-	return s.onRecording(ctx, t, "keep_recordings", "", func() {
+	return s.onCollected(ctx, t, "keep_recordings", "", func() {
 		for i := range t.Recordings {
 			if !t.Recordings[i].Until.IsZero() {
 				t.Recordings[i].Keep(until)
@@ -204,11 +215,11 @@ func (s *Service) renewRecordings(ctx context.Context, t *casefile.Task, until t
 // a lock or hold that was set there by hand, or its clock, has the last word.
 func (s *Service) removeRecording(ctx context.Context, t *casefile.Task, r *casefile.Recording) (bool, error) {
 	if !r.Removed() {
-		if err := s.onRecording(ctx, t, "end_recording", r.ID, func() { r.RemovedOn = s.today() }); err != nil {
+		if err := s.onCollected(ctx, t, "end_recording", r.ID, func() { r.RemovedOn = s.today() }); err != nil {
 			return false, err
 		}
 	}
-	gone, err := s.removeSegments(ctx, t, r)
+	gone, err := s.removeItems(ctx, t, r.ID)
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		return false, err
 	}
@@ -218,7 +229,7 @@ func (s *Service) removeRecording(ctx context.Context, t *casefile.Task, r *case
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "the object store keeps a recording longer than its class")
 	}
 	kept := err != nil
-	return !kept, s.onRecording(ctx, t, command, r.ID, func() {
+	return !kept, s.onCollected(ctx, t, command, r.ID, func() {
 		for _, item := range gone {
 			*item = casefile.Evidence{ID: item.ID, Kind: item.Kind, State: casefile.EvidenceRemoved, Recording: r.ID, Cased: item.Cased}
 		}
@@ -230,14 +241,14 @@ func (s *Service) removeRecording(ctx context.Context, t *casefile.Task, r *case
 	})
 }
 
-// removeSegments removes the bytes of a recording, each original before its
-// copies, and says so in the chains. It returns the items of which nothing is
-// left.
-func (s *Service) removeSegments(ctx context.Context, t *casefile.Task, r *casefile.Recording) ([]*casefile.Evidence, error) {
+// removeItems removes the bytes of a recording, or with "" of what else was
+// collected, each original before its copies, and says so in the chains. It
+// returns the items of which nothing is left.
+func (s *Service) removeItems(ctx context.Context, t *casefile.Task, recording string) ([]*casefile.Evidence, error) {
 	var gone []*casefile.Evidence
 	for i := range t.Collected {
 		item := &t.Collected[i]
-		if item.Recording != r.ID || item.Object == "" {
+		if item.Recording != recording || item.Object == "" {
 			continue
 		}
 		for _, ref := range refs(*item) {
@@ -251,7 +262,7 @@ func (s *Service) removeSegments(ctx context.Context, t *casefile.Task, r *casef
 		}
 		for _, kind := range kinds {
 			link := s.linkAt(s.now(), casefile.CustodyDelete, t.Tenant, t.ID, item.ID, "system")
-			link.Copy, link.Note, link.Source = string(kind), "term", "remove:"+r.ID+":"+string(kind)
+			link.Copy, link.Note, link.Source = string(kind), "term", "remove:"+recording+":"+string(kind)
 			if err := s.link(ctx, link); err != nil {
 				return gone, err
 			}
@@ -261,8 +272,8 @@ func (s *Service) removeSegments(ctx context.Context, t *casefile.Task, r *casef
 	return gone, nil
 }
 
-// onRecording is a move that a term brings to the recordings of an inspection.
-func (s *Service) onRecording(ctx context.Context, t *casefile.Task, command casefile.Command, ref string, do func()) error {
+// onCollected is a move that a term brings to what was collected for a task.
+func (s *Service) onCollected(ctx context.Context, t *casefile.Task, command casefile.Command, ref string, do func()) error {
 	_, err := move(ctx, s, t, s.Tasks, casefile.TaskMoves, casefile.Event{At: s.now(), Command: command, By: "system", Ref: ref},
 		func(*casefile.Task, *casefile.Event) ([]casefile.Effect, error) {
 			do()

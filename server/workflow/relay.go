@@ -198,6 +198,9 @@ func (s *Service) follow(ctx context.Context, tenant string, f casefile.Follow, 
 	case "add_exhibit":
 		return s.addExhibit(ctx, tenant, f, key)
 	case "keep_recordings":
+		if err := s.keepCollected(ctx, tenant, f); err != nil {
+			return err
+		}
 		return s.keepRecordings(ctx, tenant, f, key)
 	case "claim":
 		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(a *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {

@@ -94,6 +94,12 @@ type Tasks interface {
 	// time before the one given, in order of their ids after one. Of the tasks,
 	// which may be large, it returns where they are.
 	Recorded(ctx context.Context, before time.Time, after string, limit int) ([]TaskRef, error)
+	// Collected lists those of which anything else is kept until such a time.
+	Collected(ctx context.Context, before time.Time, after string, limit int) ([]TaskRef, error)
+	// Prolong keeps what else was collected for a task until a later day than the
+	// one that was read. It is no event and no new version: see Task.Seen. A write of
+	// the whole task at the same time may undo it; the next look does it again.
+	Prolong(ctx context.Context, tenant, id string, was, until time.Time) error
 }
 
 // TaskRef is where a task is.
@@ -242,8 +248,13 @@ type Policy struct {
 	CoverTo    int `bson:"cover_to" json:"coverTo"`       // and until which, at most 24
 	CoverTasks int `bson:"cover_tasks" json:"coverTasks"` // patrols it is bundled with
 
-	// EvidenceDays is how long the originals of staff are under object lock (留存); 0 is not.
-	EvidenceDays int `bson:"evidence_days" json:"evidenceDays"`
+	// EvidenceDays is how long what staff collected is kept, its originals under
+	// object lock (留存), in days; 0 locks and removes nothing. The others are for
+	// what was linked to something since.
+	EvidenceDays         int `bson:"evidence_days" json:"evidenceDays"`
+	HazardEvidenceDays   int `bson:"hazard_evidence_days" json:"hazardEvidenceDays"`     // from a hazard's last step
+	CaseEvidenceDays     int `bson:"case_evidence_days" json:"caseEvidenceDays"`         // from a penalty's last step
+	AccidentEvidenceDays int `bson:"accident_evidence_days" json:"accidentEvidenceDays"` // of an accident that was concealed
 
 	// How long a recording of enforcement is kept and under object lock, in days;
 	// a case counts from its last step.

@@ -109,7 +109,7 @@ func (s *Service) ResultEvidence(ctx context.Context, actor casefile.Actor, id, 
 		return Original{}, err
 	}
 	e, ok := casefile.FindEvidence(t.Collected, item)
-	if !ok || t.Result == nil {
+	if !ok || t.Result == nil || t.Removed(*e) {
 		return Original{}, fault.Absent()
 	}
 	return s.show(ctx, actor, sight{record: t.ID, at: placeOfTask(t), item: *e, copied: casefile.OriginalCopy})
@@ -210,7 +210,9 @@ func (s *Service) SaveResult(ctx context.Context, call Call, id string, in TaskR
 		func(t *casefile.Task, e *casefile.Event) ([]casefile.Effect, error) {
 			result.At, t.Result = e.At, &result
 			t.Collected = append(t.Collected, st.items...)
-			e.Command = "save_result"
+			if e.Command = "save_result"; len(st.items) > 0 {
+				t.Keep(tenant.Policy.keepUntil(e.At))
+			}
 			used = true
 			return append(s.storedLinks(t.Tenant, t.ID, *e, st, tenant.Policy.keepUntil(e.At)), casefile.CopiesOf(st.items)...), nil
 		})

@@ -39,18 +39,21 @@ type Kept struct {
 	Erased    int
 
 	Recordings int // of enforcement, removed
+	Collected  int // tasks of which all else that was collected was removed
 }
 
 // KeepTerms carries out, in small pages, what terms bring: reports nobody
 // objected to are closed, closed ones sealed away to the rings, and what has
-// been kept for its time is erased, recordings of enforcement too. Any number of
-// processes may call it; the lease lets one work, and the versions of the records
-// would let several. An error of reports does not hold recordings up.
+// been kept for its time is erased, recordings of enforcement and what staff
+// collected too. Any number of processes may call it; the lease lets one work,
+// and the versions of the records would let several. An error of reports does not
+// hold the others up.
 func (s *Service) KeepTerms(ctx context.Context, owner string) (Kept, error) {
 	out, err := s.keepReportTerms(ctx, owner)
-	removed, failed := s.keepRecordingTerms(ctx, owner)
-	out.Recordings = removed
-	return out, errors.Join(err, failed)
+	var ofRecordings, ofCollected error
+	out.Recordings, ofRecordings = s.keepRecordingTerms(ctx, owner)
+	out.Collected, ofCollected = s.termsOfTasks(ctx, owner, s.Tasks.Collected, s.evidenceTerms)
+	return out, errors.Join(err, ofRecordings, ofCollected)
 }
 
 func (s *Service) keepReportTerms(ctx context.Context, owner string) (Kept, error) {

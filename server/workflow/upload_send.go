@@ -314,6 +314,8 @@ func (s *Service) verified(ctx context.Context, u upload.Upload) error {
 		effects, changed := verify(e)
 		if r, ok := t.FindRecording(e.Recording); ok && changed {
 			r.Keep(tenant.Policy.keepRecording(e.Cased, s.now()))
+		} else if changed {
+			t.Keep(tenant.Policy.keepItem(*e, s.now()))
 		}
 		return effects, changed, nil
 	})
