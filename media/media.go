@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"regexp"
 	"runtime"
 	"slices"
@@ -257,6 +258,13 @@ func partKey(object string, n int, term int64) string {
 		return fmt.Sprintf("%s/%06d", object, n)
 	}
 	return fmt.Sprintf("%s/%06d-%d", object, n, term)
+}
+
+// termOf returns the term of a part by its key.
+func termOf(key string) int64 {
+	_, text, _ := strings.Cut(path.Base(key), "-")
+	term, _ := strconv.ParseInt(text, 10, 64) // without one it is 0
+	return term
 }
 
 // partAD returns what a part is bound to: its key, which holds tenant, record,

@@ -34,7 +34,10 @@ func (in *Ingest) Read(ctx context.Context, ref Ref, key Sealer, p Place) (io.Re
 		return nil, r.err
 	}
 	r.skip = func(part int) { n = part }
-	r.parts, r.full = ref.Parts, len(r.part)
+	r.parts, r.runs = ref.Parts, ref.Runs
+	if len(r.runs) == 0 {
+		r.runs = []Run{{Parts: ref.Parts, Size: len(r.part)}}
+	}
 	return r, nil
 }
 
@@ -57,7 +60,7 @@ type reader struct {
 
 	skip  func(part int) // so many parts are behind
 	parts int
-	full  int // bytes of every part but the last
+	runs  []Run // of all parts; of those of one go the last may be smaller
 }
 
 func (r *reader) fetch() { r.part, r.err = r.next() }
@@ -96,10 +99,11 @@ func (in *Ingest) Delete(ctx context.Context, ref Ref) error {
 	return in.remove(ctx, ref.Object)
 }
 
-// DropOthers removes what lies under ref's object and is not part of it.
-func (in *Ingest) DropOthers(ctx context.Context, ref Ref) error {
+// DropOthers removes what was written under ref's object up to a term and is not
+// part of it. What has a later term is another writer's.
+func (in *Ingest) DropOthers(ctx context.Context, ref Ref, term int64) error {
 	return in.objects.List(ctx, ref.Object+"/", func(key string, _ time.Time) error {
-		if ref.holds(key) {
+		if ref.holds(key) || termOf(key) > term {
 			return nil
 		}
 		return in.objects.Delete(ctx, key)

@@ -16,19 +16,30 @@ func (r *reader) Seek(offset int64, whence int) (int64, error) {
 	case whence != io.SeekStart || offset < 0:
 		return 0, errors.New("media: what is stored is sought in from its start")
 	}
-	part := 0
-	if r.full > 0 {
-		part = int(min(offset/int64(r.full), int64(r.parts-1)))
-	}
+	part, behind := r.before(offset)
 	r.skip(part)
 	r.part, r.err = nil, nil
 	if r.fetch(); r.err != nil {
 		return 0, r.err
 	}
-	behind := offset - int64(part)*int64(r.full)
 	if behind > int64(len(r.part)) {
 		return 0, errors.New("media: there is nothing at that offset")
 	}
 	r.part = r.part[behind:]
 	return offset, nil
+}
+
+// before returns how many parts, of all but the last, lie before an offset, and
+// how many bytes behind their end it is.
+func (r *reader) before(offset int64) (parts int, behind int64) {
+	behind = offset
+	for _, run := range r.runs {
+		size := int64(max(1, run.Size))
+		n := int(min(behind/size, int64(run.Parts), int64(r.parts-1-parts)))
+		parts, behind = parts+n, behind-int64(n)*size
+		if n < run.Parts {
+			break
+		}
+	}
+	return parts, behind
 }

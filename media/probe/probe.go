@@ -20,7 +20,8 @@ const (
 	maxHead    = 1 << 20 // bytes searched: cameras write EXIF first
 	maxTags    = 2000
 	maxTagSize = 4 << 10
-	maxText    = 64 // bytes kept of one text
+	maxText    = 64           // bytes kept of one text
+	maxOffset  = 14 * 60 * 60 // seconds from UTC of the farthest zone; what is far off has no JSON
 )
 
 // Facts is what a picture says of its capture. What it does not say is zero.
@@ -120,7 +121,9 @@ func (e exif) taken() (*time.Time, bool) {
 	const layout = "2006:01:02 15:04:05"
 	at, offset := e.text("DateTimeOriginal"), e.text("OffsetTimeOriginal")
 	if t, err := time.Parse(layout+"-07:00", at+offset); err == nil {
-		return &t, true
+		if _, seconds := t.Zone(); max(seconds, -seconds) <= maxOffset {
+			return &t, true
+		}
 	}
 	if t, err := time.Parse(layout, at); err == nil {
 		return &t, false

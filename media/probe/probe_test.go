@@ -61,6 +61,14 @@ func TestRead(t *testing.T) {
 				return f
 			}(),
 		},
+		"no such offset": {
+			bytes.Replace(picture, []byte("+08:00"), []byte("+24:00"), 1), "image/jpeg",
+			func() probe.Facts {
+				f, local := all, time.Date(2026, 11, 20, 8, 15, 30, 0, time.UTC)
+				f.Taken, f.OffsetKnown = &local, false
+				return f
+			}(),
+		},
 		"no such time": {
 			bytes.Replace(picture, []byte("2026:11:20"), []byte("0000:00:00"), 1), "image/jpeg",
 			func() probe.Facts {

@@ -31,8 +31,9 @@ type Piece struct {
 
 // Append takes a piece in and returns the upload as it is then, durable. Of a
 // piece without a checksum that breaks off, what arrived is kept; the error is
-// the body's. Of one that goes beyond the declared length nothing is. When the last byte is here the digest is compared and the upload
-// is Whole, or Rejected with the media error as its cause.
+// the body's. Of one that goes beyond the declared length nothing is. When the
+// last byte is here the digest is compared and the upload is Whole, or Rejected
+// with the media error as its cause.
 //
 // Other errors are those of this package, of the stores, and of ctx.
 func (us *Uploads) Append(ctx context.Context, u Upload, keys Keys, p Piece) (Upload, State, error) {
@@ -71,12 +72,13 @@ type appending struct {
 	seen  time.Time // the lease was renewed
 
 	w     *media.Writer
-	ref   media.Ref  // with the parts of this piece
-	read  int64      // offset of what was read
-	ahead []progress // after each part that is under way
-	known int        // parts of this piece that are known to be durable
-	safe  progress   // of what is durable
-	again bool       // a short part was taken up again
+	ref   media.Ref      // with the parts of this piece
+	read  int64          // offset of what was read
+	ahead []progress     // after each part that is under way
+	known int            // parts of this piece that are known to be durable
+	safe  progress       // of what is durable
+	again bool           // a short part was taken up again
+	head  *media.Content // what this piece's first bytes say, if they are the content's
 }
 
 // progress is what would be noted: nothing, if ref has no object.
@@ -114,13 +116,18 @@ func (a *appending) run(ctx context.Context) (Upload, State, error) {
 		err = ErrChecksum
 	}
 	if err != nil && (a.piece.Sum != nil || errors.Is(err, ErrTooLong)) {
+		if a.known+len(a.ahead) > 0 { // or who sends it again and again fills the store
+			_ = a.us.Media.DropOthers(keep, a.u.Ref(), a.u.Term)
+		}
 		return a.u, a.state, errors.Join(err, a.us.unlock(keep, a.u))
 	}
 	return a.finish(keep, err)
 }
 
-// finish notes what is durable, and the end if this was it.
+// finish notes what is durable, and the end if this was it. What could not be
+// noted is not so: another writer may have the upload.
 func (a *appending) finish(ctx context.Context, err error) (Upload, State, error) {
+	was := a.u
 	if a.safe.ref.Object != "" {
 		a.adopt(a.safe)
 	}
@@ -134,13 +141,13 @@ func (a *appending) finish(ctx context.Context, err error) (Upload, State, error
 		a.u.Stage, err = Whole, nil
 	}
 	if sealed := a.u.seal(a.keys.State, a.state); sealed != nil {
-		return a.u, a.state, errors.Join(err, sealed)
+		return was, a.state, errors.Join(err, sealed)
 	}
 	if saved := a.us.Store.Save(ctx, a.u); saved != nil {
-		return a.u, a.state, errors.Join(err, saved)
+		return was, a.state, errors.Join(err, saved)
 	}
 	if a.again { // what it leaves, and what a writer left that was killed, the sweep takes
-		_ = a.us.Media.DropOthers(ctx, a.u.Ref())
+		_ = a.us.Media.DropOthers(ctx, a.u.Ref(), a.u.Term) // the next writer may be at work
 	}
 	return a.u, a.state, err
 }
@@ -148,6 +155,9 @@ func (a *appending) finish(ctx context.Context, err error) (Upload, State, error
 func (a *appending) adopt(p progress) {
 	a.u.take(p.ref)
 	a.state.Offset, a.state.Sum = p.offset, p.sum
+	if c := a.head; c != nil {
+		a.state.Type, a.state.Width, a.state.Height, a.state.Capture = c.Kind.Type, c.Width, c.Height, c.Facts
+	}
 }
 
 // parts reads the piece within ctx and stores it within keep. A short part at
@@ -220,7 +230,7 @@ func (a *appending) takeUp(ctx context.Context, buf []byte, size int) (int, erro
 
 // store puts the next part and, from time to time, notes what is durable.
 func (a *appending) store(ctx context.Context, buf []byte, n int) error {
-	if a.state.Type == "" && (n >= fair || a.read == a.state.Length) {
+	if a.state.Type == "" && a.head == nil && (n >= fair || a.read == a.state.Length) {
 		if err := a.look(buf[:n]); err != nil {
 			a.w.Return(buf)
 			return err
@@ -262,7 +272,8 @@ func (a *appending) save(ctx context.Context) error {
 	return a.us.Store.Save(ctx, a.u)
 }
 
-// look finds out by the first bytes what the content is.
+// look finds out by the first bytes what the content is. That is noted with
+// them: what did not stay says nothing of what is sent in its place.
 func (a *appending) look(head []byte) error {
 	c, err := a.us.Media.Inspect(head)
 	if err != nil {
@@ -272,7 +283,7 @@ func (a *appending) look(head []byte) error {
 	if is := c.Kind.Class; is != a.state.Class && (is != kind.Video || a.state.Class != kind.Audio) {
 		return ErrKind
 	}
-	a.state.Type, a.state.Width, a.state.Height, a.state.Capture = c.Kind.Type, c.Width, c.Height, c.Facts
+	a.head = &c
 	return nil
 }
 

@@ -251,14 +251,15 @@ func (us *Uploads) Reject(ctx context.Context, u Upload, reason string) (Upload,
 	return locked, us.unlock(ctx, locked)
 }
 
+// reject returns the upload as it was if that could not be noted.
 func (us *Uploads) reject(ctx context.Context, u Upload, reason string) (Upload, error) {
-	ref := u.Ref()
-	u.Stage, u.Reason, u.Until = Rejected, reason, time.Time{}
-	u.take(media.Ref{})
-	if err := us.Store.Save(ctx, u); err != nil {
+	over := u
+	over.Stage, over.Reason, over.Until = Rejected, reason, time.Time{}
+	over.take(media.Ref{})
+	if err := us.Store.Save(ctx, over); err != nil {
 		return u, err
 	}
-	return u, us.Media.Delete(ctx, ref)
+	return over, us.Media.Delete(ctx, u.Ref())
 }
 
 // Settle notes that the record of the item knows how an upload ended, which may

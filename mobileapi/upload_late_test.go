@@ -1,0 +1,145 @@
+package mobileapi_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gridwatch/media/upload"
+	"gridwatch/mobileapi/wire"
+	"gridwatch/server/casefile"
+	"gridwatch/server/fault"
+	"gridwatch/server/workflow"
+)
+
+// ending gives its bytes and calls a function with the last of them.
+type ending struct {
+	io.Reader
+	left int
+	then func()
+}
+
+// Read implements io.Reader.
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	if e.left -= n; e.left > 0 || err != nil {
+		return n, err
+	}
+	e.then()
+	return n, io.EOF
+}
+
+// slow lets time pass once, behind so many bytes.
+type slow struct {
+	io.Reader
+	left int
+	pass func()
+}
+
+// Read implements io.Reader.
+func (s *slow) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if s.left -= n; s.left < 0 && s.pass != nil {
+		s.pass()
+		s.pass = nil
+	}
+	return n, err
+}
+
+func (h *holder) actor() casefile.Actor {
+	h.t.Helper()
+	actor, err := h.service.OpenReceipt(h.t.Context(), h.made.Code)
+	h.check(err)
+	return actor
+}
+
+// TestAWriterThatLostItsLeaseSettlesNothing: a request that lost its lease at its
+// last byte could not note the end, and told the record of it all the same: the
+// item was verified, or rejected, while another sent to it.
+func TestAWriterThatLostItsLeaseSettlesNothing(t *testing.T) {
+	t.Parallel()
+	for name, sent := range map[string][]byte{"whole": nil, "another digest": large(1 << 20)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := start(t).submit(report())
+			content := large(1 << 20)
+			at := h.begin("/v1/receipt/uploads", h.token, content)
+			if sent == nil {
+				sent = content
+			}
+			id := strings.TrimPrefix(at, uploads+"/")
+			body := &ending{bytes.NewReader(sent), len(sent), func() {
+				h.clock.pass(upload.Lease + time.Second)
+				must(h.service.Uploads.Lease(t.Context(), "county", id, h.clock.now(), h.clock.now().Add(upload.Lease)))
+			}}
+			_, err := h.service.SendPiece(t.Context(), h.actor(), id, upload.Piece{Length: int64(len(sent)), Body: body})
+			if fault.CodeOf(err) != "upload.locked" {
+				t.Errorf("got %v, want upload.locked", err)
+			}
+			if got := h.report().Evidence[0].State; got == casefile.EvidenceVerified || got == casefile.EvidenceRejected {
+				t.Errorf("the item is %s, and another sends to it", got)
+			}
+			h.clock.pass(upload.Lease)
+			if a := h.patch(at, h.token, 0, bytes.NewReader(content)); a.status != http.StatusNoContent {
+				t.Fatalf("the other one: got %d %s", a.status, a.body)
+			}
+			if back := h.original(h.report().Evidence[0]); !bytes.Equal(back, content) {
+				t.Error("the item has other bytes than the last writer's")
+			}
+		})
+	}
+}
+
+// TestATypeStaysWithItsBytes: what the first bytes of a piece said was noted
+// though the piece was not kept, and other content came in under it.
+func TestATypeStaysWithItsBytes(t *testing.T) {
+	t.Parallel()
+	h := start(t).submit(report())
+	content := large(6 << 20)
+	item := h.announce("/v1/receipt/uploads", h.token, wire.AnnounceItem{Kind: casefile.Photo, Size: int64(len(content))})
+	at := h.create(h.token, item.Right, len(content)).header.Get("Location")
+	body := &slow{bytes.NewReader(content), 5 << 20, func() { h.clock.pass(4 * time.Second) }} // the lease is renewed then
+	_, err := h.service.SendPiece(t.Context(), h.actor(), strings.TrimPrefix(at, uploads+"/"), upload.Piece{
+		Length: int64(len(content)), Body: body, Sum: sha256.New(), Want: make([]byte, sha256.Size),
+	})
+	if fault.CodeOf(err) != "upload.checksum" {
+		t.Fatalf("got %v, want upload.checksum", err)
+	}
+	_, _ = rand.Read(content)
+	a := h.patch(at, h.token, 0, bytes.NewReader(content))
+	if a.status != http.StatusUnsupportedMediaType || strings.Fields(a.code())[0] != "evidence.type" {
+		t.Errorf("got %d %s, want 415 evidence.type", a.status, a.body)
+	}
+}
+
+// TestAWrongChecksumLeavesNothingInTheStore: the parts of a piece that did not
+// count lay in the store until the upload had been left alone for a day. Who sent
+// one again and again could fill it.
+func TestAWrongChecksumLeavesNothingInTheStore(t *testing.T) {
+	t.Parallel()
+	h := start(t).submit(report())
+	content := large(3 << 20)
+	at := h.begin("/v1/receipt/uploads", h.token, content)
+	if a := h.patch(at, h.token, 0, bytes.NewReader(content[:1<<20])); a.status != http.StatusNoContent {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	wrong := "sha256 " + b64(strings.Repeat("x", sha256.Size))
+	if a := h.patch(at, h.token, 1<<20, bytes.NewReader(content[1<<20:]), "Upload-Checksum", wrong); a.status != 460 {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	h.clock.pass(time.Minute)
+	if swept := must(h.service.Sweep(t.Context(), 0)); swept != (workflow.Swept{}) {
+		t.Errorf("got swept %+v", swept)
+	}
+	if a := h.patch(at, h.token, 1<<20, bytes.NewReader(content[1<<20:])); a.status != http.StatusNoContent {
+		t.Errorf("got %d %s", a.status, a.body)
+	}
+	if back := h.original(h.report().Evidence[0]); !bytes.Equal(back, content) {
+		t.Error("the piece before it is not what was sent")
+	}
+}
