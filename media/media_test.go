@@ -113,7 +113,7 @@ func TestStoreAndRead(t *testing.T) {
 		"a part and one":     {partSize + 1, partSize, 2},
 		"two parts":          {2 * partSize, partSize, 2},
 		"two parts and one":  {2*partSize + 1, partSize, 3},
-		"the whole limit":    {media.DefaultMaxBytes, 0, 5},
+		"the whole limit":    {media.DefaultMaxBytes, 0, 10},
 		"a full part of all": {media.DefaultPartSize, 0, 1},
 		"the largest part":   {media.MaxPartSize, media.MaxPartSize, 1},
 	}

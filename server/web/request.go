@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -68,6 +69,10 @@ func (q *Request) Header(name string) string { return q.c.Get(name) }
 // Decode reads the body into v.
 func (q *Request) Decode(v any) error { return decode(q.raw, v) }
 
+// formAhead is how many bytes of a form are read at once: multipart by itself
+// asks for 4 KiB, each from the kernel.
+const formAhead = 64 << 10
+
 // NextPart returns the next part of a multipart body, io.EOF after the last;
 // other errors are Faults. Read a part before asking for the next.
 func (q *Request) NextPart() (*multipart.Part, error) {
@@ -76,7 +81,7 @@ func (q *Request) NextPart() (*multipart.Part, error) {
 		if err != nil || params["boundary"] == "" {
 			return nil, errMultipart()
 		}
-		q.parts = multipart.NewReader(q.body, params["boundary"])
+		q.parts = multipart.NewReader(bufio.NewReaderSize(q.body, formAhead), params["boundary"])
 	}
 	part, err := q.parts.NextRawPart()
 	var f *fault.Fault

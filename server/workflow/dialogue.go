@@ -196,23 +196,28 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 		return AddedEvidence{}, err
 	}
 	call.Files = st.files
+	first := 0
 	out, err := s.onReport(ctx, call, r.ID, casefile.ReceiptWrite, "add_evidence",
 		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
 			if len(r.Evidence)+len(st.items) > tenant.Policy.MaxManifest {
 				return nil, errTooManyItems(tenant.Policy.MaxManifest)
 			}
 			e.At, e.Ref = onlyDay(e.At), st.items[0].ID
+			first = len(r.Evidence) + 1
 			r.Evidence = append(r.Evidence, st.items...)
 			return append(s.storedLinks(r.Tenant, r.ID, *e, st, time.Time{}), casefile.CopiesOf(st.items)...), nil
 		})
+	if err == nil && out.Ref == st.items[0].ID { // the record took these, now
+		return AddedEvidence{First: first, Files: st.files}, nil
+	}
 	if err = s.settle(ctx, call, r.ID, st, err); err != nil {
 		return AddedEvidence{}, err
 	}
 	if r, err = s.Reports.Get(ctx, r.Tenant, r.ID); err != nil {
 		return AddedEvidence{}, err
 	}
-	first := slices.IndexFunc(r.Evidence, func(e casefile.Evidence) bool { return e.ID == out.Ref })
-	return AddedEvidence{First: first + 1, Files: st.files}, nil
+	first = slices.IndexFunc(r.Evidence, func(e casefile.Evidence) bool { return e.ID == out.Ref }) + 1
+	return AddedEvidence{First: first, Files: st.files}, nil
 }
 
 func errTooManyItems(most int) error {
