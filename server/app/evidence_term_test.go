@@ -210,3 +210,74 @@ func TestCaseKeepsWhatStaffCollected(t *testing.T) {
 		t.Error("the patrol's record tells of the case")
 	}
 }
+
+// TestHoldOnAReportersItem: while a leader holds one item of a report, the report
+// is neither sealed away nor erased, whatever its term, and an announced erasure is
+// taken back; each hold and lift is a link of the item's chain and a leaf of the
+// log. Once it is lifted the terms go on, and the objects are removed.
+func TestHoldOnAReportersItem(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d, _ := ended(t, w)
+	d.receipt()
+	item := d.settled().Evidence[0]
+	path, why := d.path("/evidence/"+item.ID), object{"reason": "court_order"}
+	d.refused("leader1", path+"/lift", why, "evidence.hold")
+	d.do("leader1", path+"/hold", why, casefile.ReportRejected)
+	d.refused("leader1", path+"/hold", why, "evidence.hold")
+	for _, days := range []int{60, 731, 4000} {
+		if kept := w.terms(t, days); kept.Archived+kept.Announced+kept.Erased != 0 {
+			t.Errorf("on day %d: got %+v under a hold", days, kept)
+		}
+	}
+	if _, err := w.app.Service().Sweep(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	stored := func() (n int) {
+		for _, o := range append([]casefile.Copy{{Object: item.Object}}, item.Copies...) {
+			if body, _, err := w.objects.Get(t.Context(), o.Object+"/000001"); err == nil {
+				_ = body.Close()
+				n++
+			}
+		}
+		return n
+	}
+	all := stored()
+	if all != 1+len(item.Copies) {
+		t.Errorf("the store has %d objects of the item under a hold, want %d", all, 1+len(item.Copies))
+	}
+	d.do("leader1", path+"/lift", why, casefile.ReportRejected)
+	if kept := w.terms(t, 721); kept.Archived != 1 {
+		t.Fatalf("once it was lifted: got %+v, want it sealed away", kept)
+	}
+	if kept := w.terms(t, 1500); kept.Announced != 1 {
+		t.Fatalf("after its term: got %+v, want one announced", kept)
+	}
+	d.do("leader1", path+"/hold", why, casefile.ReportRejected) // takes it back
+	if kept := w.terms(t, 1600); kept.Announced+kept.Erased != 0 {
+		t.Errorf("got %+v under a hold", kept)
+	}
+	d.do("leader1", path+"/lift", why, casefile.ReportRejected)
+	want := []casefile.CustodyAct{casefile.CustodyHold, casefile.CustodyLift, casefile.CustodyHold, casefile.CustodyLift}
+	waitFor(t, "the chain", func() bool {
+		got := slices.DeleteFunc(d.acts(item.ID), func(a casefile.CustodyAct) bool { return a != casefile.CustodyHold && a != casefile.CustodyLift })
+		return slices.Equal(got, want)
+	})
+	chain, err := w.store.Chains.List(t.Context(), demo.Tenant, item.ID, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range chain {
+		if link.Act == casefile.CustodyHold && (link.By != demo.Tenant+"-leader1" || link.Note != "court_order" || link.Unlogged) {
+			t.Errorf("got the link %+v", link)
+		}
+	}
+	w.terms(t, 2300)
+	if kept := w.terms(t, 2400); kept.Erased != 1 {
+		t.Fatalf("got %+v, want that it is erased at last", kept)
+	}
+	if left := stored(); left != 0 {
+		t.Errorf("the store has %d objects after the erasure", left)
+	}
+	d.refused("leader1", path+"/hold", why, "record.not_found")
+}

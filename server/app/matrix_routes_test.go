@@ -171,6 +171,8 @@ func (c *filedCase) samples() map[string]sample {
 			"POST /v1/office/reports/:id/evidence/:item/release":  fixed(doc{"hide": []doc{{"x": 0, "y": 0, "w": 1, "h": 1}}}),
 			"POST /v1/office/reports/:id/evidence/:item/withdraw": nil,
 			"GET /v1/office/reports/:id/export":                   nil,
+			"POST /v1/office/reports/:id/evidence/:item/hold":     fixed(doc{"reason": "court_order"}),
+			"POST /v1/office/reports/:id/evidence/:item/lift":     fixed(doc{"reason": "court_order"}),
 			"POST /v1/office/tasks/:id/evidence/:item/hold":       fixed(doc{"reason": "court_order"}),
 			"POST /v1/office/tasks/:id/evidence/:item/lift":       fixed(doc{"reason": "court_order"}),
 			"GET /v1/office/tasks/:id/export":                     nil,

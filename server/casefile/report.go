@@ -78,9 +78,12 @@ var ReportMoves = Table{Noun: "report", Moves: []Move{
 	{[]State{ReportErasing}, "add_evidence", Ended(), ""},
 	{[]State{ReportErasing}, "announce_evidence", Ended(), ""},
 	{[]State{ReportErasing}, "hold", Ended(), "R40"},
+	{[]State{ReportErasing}, "hold_evidence", Ended(), "R40"},
 	{[]State{ReportErasing}, "erased", []State{ReportErased}, "R40"},
 	{liveReport(), "hold", nil, "R40"},
 	{liveReport(), "lift_hold", nil, "R40"},
+	{liveReport(), "hold_evidence", nil, "R40"},
+	{liveReport(), "lift_evidence", nil, "R40"},
 	{append(liveReport(), ReportErasing), "erased_before", []State{ReportErased}, "R40"}, // a restored copy
 
 	// What ring B's tool found: whoever reported cannot be asked by name.

@@ -41,9 +41,10 @@ type ArchiveKept struct {
 	Calculations map[string][]byte `json:"calculations"` // of awards, JSON by award id
 }
 
-// Held says whether a hold is in force.
+// Held says whether a hold is in force, on the report or on an item of it.
 func (r *Report) Held() bool {
-	return slices.ContainsFunc(r.Holds, func(h Hold) bool { return h.LiftedOn == "" })
+	return slices.ContainsFunc(r.Holds, func(h Hold) bool { return h.LiftedOn == "" }) ||
+		slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Held })
 }
 
 // Archived says whether what the sender said was sealed away to the rings.

@@ -61,6 +61,8 @@ func Routes(d Deps) []web.Route {
 		download("/v1/office/tasks/:id/export", casefile.EvidenceExport, export(s.ExportTask)),
 		download("/v1/office/tasks/:id/evidence/:item", casefile.TaskOversee, file(s.ResultEvidence)),
 
+		post("/v1/office/reports/:id/evidence/:item/hold", casefile.EvidenceHold, "office-reason", hold(s.HoldReported)),
+		post("/v1/office/reports/:id/evidence/:item/lift", casefile.EvidenceHold, "office-reason", hold(s.LiftReported)),
 		post("/v1/office/tasks/:id/evidence/:item/hold", casefile.EvidenceHold, "office-reason", hold(s.HoldEvidence)),
 		post("/v1/office/tasks/:id/evidence/:item/lift", casefile.EvidenceHold, "office-reason", hold(s.LiftEvidence)),
 

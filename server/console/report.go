@@ -113,6 +113,7 @@ type deskEvidence struct {
 	State    casefile.EvidenceState `json:"state"`
 	Reason   string                 `json:"reason,omitempty"` // code, of a rejected item
 	Released bool                   `json:"released"`
+	Held     bool                   `json:"held"`   // legal hold
 	OnSite   bool                   `json:"onSite"` // the copy may be shown to people there
 	Used     bool                   `json:"used"`   // it was handed on: no taking back
 	Copies   []casefile.CopyKind    `json:"copies"` // that there are
@@ -151,7 +152,7 @@ func newDeskReport(_ *web.Request, r workflow.DeskReport) deskReport {
 	for i, facts := range r.Facts {
 		item := r.Evidence[i]
 		out.Evidence = append(out.Evidence, deskEvidence{
-			ID: item.ID, N: i + 1, Kind: item.Kind, State: item.State, Reason: item.Reason, Released: item.Released, OnSite: item.OnSite, Used: item.Used,
+			ID: item.ID, N: i + 1, Kind: item.Kind, State: item.State, Reason: item.Reason, Released: item.Released, Held: item.Held, OnSite: item.OnSite, Used: item.Used,
 			Copies: each(item.Copies, func(c casefile.Copy) casefile.CopyKind { return c.Kind }), EvidenceFacts: facts,
 			Seen: each(r.Seen[i], func(v workflow.Verdict) verdict { return verdict(v) }), Doubts: whole(r.Doubts[i]),
 		})

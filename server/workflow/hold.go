@@ -15,19 +15,55 @@ type Hold struct {
 	Reason string `json:"reason"` // code
 }
 
-// HoldEvidence keeps an item of a task whatever its term, until the hold is
-// lifted: its original cannot be removed from the store, if the office has object
-// lock. Without it only recordings have a term that a hold can stop.
+// HoldEvidence keeps an item of a task, a segment of a recording too, whatever its
+// term, until the hold is lifted: its original cannot be removed from the store.
 func (s *Service) HoldEvidence(ctx context.Context, call Call, id string, in Hold) (casefile.Outcome, error) {
-	return s.hold(ctx, call, id, in, "hold_evidence", casefile.CustodyHold)
+	return s.holdCollected(ctx, call, id, in, holding)
 }
 
-// LiftEvidence ends a hold.
+// LiftEvidence ends a hold on an item of a task.
 func (s *Service) LiftEvidence(ctx context.Context, call Call, id string, in Hold) (casefile.Outcome, error) {
-	return s.hold(ctx, call, id, in, "lift_evidence", casefile.CustodyLift)
+	return s.holdCollected(ctx, call, id, in, lifting)
 }
 
-func (s *Service) hold(ctx context.Context, call Call, id string, in Hold, command casefile.Command, act casefile.CustodyAct) (casefile.Outcome, error) {
+// HoldReported keeps an item of a report whatever its term, until the hold is
+// lifted: meanwhile the report is neither sealed away nor erased. One that is about
+// to be erased goes back to where it ended.
+func (s *Service) HoldReported(ctx context.Context, call Call, id string, in Hold) (casefile.Outcome, error) {
+	return s.holdReported(ctx, call, id, in, holding)
+}
+
+// LiftReported ends a hold on an item of a report.
+func (s *Service) LiftReported(ctx context.Context, call Call, id string, in Hold) (casefile.Outcome, error) {
+	return s.holdReported(ctx, call, id, in, lifting)
+}
+
+// way is which way a hold goes.
+type way struct {
+	command casefile.Command
+	act     casefile.CustodyAct
+}
+
+var (
+	holding = way{"hold_evidence", casefile.CustodyHold}
+	lifting = way{"lift_evidence", casefile.CustodyLift}
+)
+
+// hold sets or lifts the hold on an item that is here, and returns the link of
+// its chain.
+func (s *Service) hold(w way, tenant, record string, item *casefile.Evidence, in Hold, e *casefile.Event) (*casefile.CustodyEvent, error) {
+	held := w.act == casefile.CustodyHold
+	if item.Held == held {
+		return nil, fault.New(fault.Conflict, "evidence.hold", "the hold is as it was asked for")
+	}
+	item.Held = held
+	e.Command, e.Ref, e.Code = w.command, item.ID, in.Reason
+	link := s.linkAt(e.At, w.act, tenant, record, item.ID, e.By)
+	link.Copy, link.Note = string(casefile.OriginalCopy), in.Reason
+	return &link, nil
+}
+
+func (s *Service) holdCollected(ctx context.Context, call Call, id string, in Hold, w way) (casefile.Outcome, error) {
 	tenant, err := s.Directory.Tenant(ctx, call.Actor.Tenant)
 	if err != nil {
 		return casefile.Outcome{}, err
@@ -41,19 +77,40 @@ func (s *Service) hold(ctx context.Context, call Call, id string, in Hold, comma
 			if !ok || (t.State != casefile.TaskDone && item.Recording == "") {
 				return nil, fault.Absent()
 			}
-			switch held := act == casefile.CustodyHold; {
+			switch {
 			case !item.Stored() || t.Removed(*item):
-				return nil, fault.New(fault.Conflict, "evidence.not_here", "the file has not arrived whole")
+				return nil, errNotHere()
 			case tenant.Policy.EvidenceDays == 0 && item.Recording == "":
 				return nil, fault.New(fault.Conflict, "evidence.no_lock", "this office keeps nothing under object lock: set evidenceDays first")
-			case item.Held == held:
-				return nil, fault.New(fault.Conflict, "evidence.hold", "the hold is as it was asked for")
-			default:
-				item.Held = held
 			}
-			e.Command, e.Ref, e.Code = command, item.ID, in.Reason
-			link := s.linkAt(e.At, act, t.Tenant, t.ID, item.ID, e.By)
-			link.Copy, link.Note = string(casefile.OriginalCopy), in.Reason
-			return []casefile.Effect{{Link: &link, Keep: tenant.Policy.keepItem(*item, e.At)}}, nil
+			link, err := s.hold(w, t.Tenant, t.ID, item, in, e)
+			if err != nil {
+				return nil, err
+			}
+			return []casefile.Effect{{Link: link, Keep: tenant.Policy.keepItem(*item, e.At)}}, nil
+		})
+}
+
+// holdReported needs no object lock, under which nothing of a reporter's lies: what
+// removes their items is the report's end alone, and that looks for holds.
+func (s *Service) holdReported(ctx context.Context, call Call, id string, in Hold, w way) (casefile.Outcome, error) {
+	var err error
+	if call.Body, err = json.Marshal(in); err != nil {
+		return casefile.Outcome{}, errors.New("a hold has no JSON")
+	}
+	return s.onReport(ctx, call, id, casefile.EvidenceHold, w.command,
+		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
+			item, ok := casefile.FindEvidence(r.Evidence, in.Item)
+			if !ok {
+				return nil, fault.Absent()
+			}
+			if !item.Stored() {
+				return nil, errNotHere()
+			}
+			link, err := s.hold(w, r.Tenant, r.ID, item, in, e)
+			if err != nil {
+				return nil, err
+			}
+			return []casefile.Effect{{Link: link}}, nil
 		})
 }
