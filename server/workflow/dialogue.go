@@ -207,7 +207,7 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 			r.Evidence = append(r.Evidence, st.items...)
 			return append(s.storedLinks(r.Tenant, r.ID, *e, st, time.Time{}), casefile.CopiesOf(st.items)...), nil
 		})
-	if err == nil && out.Ref == st.items[0].ID { // the record took these, now
+	if err == nil && len(st.items) > 0 && out.Ref == st.items[0].ID { // the record took these, now
 		return AddedEvidence{First: first, Files: st.files}, nil
 	}
 	if err = s.settle(ctx, call, r.ID, st, err); err != nil {
