@@ -45,6 +45,7 @@ type stream struct {
 	Width       int    `json:"width"`
 	Height      int    `json:"height"`
 	Duration    string `json:"duration"`
+	Transfer    string `json:"color_transfer"`
 	Disposition struct {
 		Cover int `json:"attached_pic"`
 	} `json:"disposition"`
@@ -67,7 +68,7 @@ func (j *job) film(ctx context.Context, demuxer string) error {
 	pictures, sound := found.track("video"), found.track("audio")
 	switch {
 	case pictures >= 0:
-		return j.pictures(ctx, demuxer, pictures, sound)
+		return j.pictures(ctx, demuxer, pictures, sound, found.Streams[pictures].Transfer)
 	case sound < 0:
 		return ErrBroken
 	case j.o.Voice == Mute:
@@ -82,7 +83,7 @@ func (j *job) probe(ctx context.Context, demuxer, name string) (*probed, error) 
 	out, err := j.m.box.Run(ctx, sandbox.Job{
 		Dir: j.dir, Program: ffprobe, Stdout: 1 << 20,
 		Args: slices.Concat([]string{"-v", "error"}, j.reading(demuxer), []string{
-			"-show_entries", "format=duration:stream=index,codec_type,codec_name,width,height,duration:stream_disposition=attached_pic",
+			"-show_entries", "format=duration:stream=index,codec_type,codec_name,width,height,duration,color_transfer:stream_disposition=attached_pic",
 			"-of", "json", name,
 		}),
 		Limits: sandbox.Limits{Wall: time.Minute, CPU: 30 * time.Second, Memory: 1 << 30, Space: 2 << 30, File: 1 << 20, Processes: 64},
@@ -134,12 +135,24 @@ var coded = []string{
 	"-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact",
 }
 
-// pictures makes a film's copy, its poster and its thumbnail.
-func (j *job) pictures(ctx context.Context, demuxer string, pictures, sound int) error {
+// fit is as large as 720p allows either way round, never larger than it was.
+const fit = "scale=w='min(if(gte(iw,ih),1280,720),iw)':h='min(if(gte(iw,ih),720,1280),ih)':force_original_aspect_ratio=decrease:force_divisible_by=2"
+
+// dim maps a film of high dynamic range (ITU-R BT.2100) to what every screen
+// shows (BT.709): white at 203 cd/m² (BT.2408) stays white, what is darker than a
+// third of it stays as it is, and lights are compressed.
+const dim = ",format=yuv420p10le,zscale=tin=%s:min=bt2020nc:pin=bt2020:t=linear:npl=203,format=gbrpf32le," +
+	"zscale=p=bt709,tonemap=tonemap=mobius:desat=0,zscale=t=bt709:m=bt709:r=limited"
+
+// pictures makes a film's copy, its poster and its thumbnail. Transfer is how the
+// film codes light, as ffprobe calls it.
+func (j *job) pictures(ctx context.Context, demuxer string, pictures, sound int, transfer string) error {
+	filter := fit
+	if transfer == "smpte2084" || transfer == "arib-std-b67" { // PQ, HLG
+		filter += fmt.Sprintf(dim, transfer)
+	}
 	args := []string{
-		"-map", fmt.Sprintf("0:%d", pictures),
-		// As large as 720p allows either way round, never larger than it was.
-		"-vf", "scale=w='min(if(gte(iw,ih),1280,720),iw)':h='min(if(gte(iw,ih),720,1280),ih)':force_original_aspect_ratio=decrease:force_divisible_by=2",
+		"-map", fmt.Sprintf("0:%d", pictures), "-vf", filter,
 		"-fps_mode", "vfr", "-fpsmax", "30",
 		"-c:v", "libx264", "-preset", "veryfast", "-crf", "26", "-pix_fmt", "yuv420p", "-threads:v", "2",
 		// Without user data, where encoders write their settings.
