@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -173,6 +174,35 @@ func (k keyStore) write(clear []byte) error {
 		}
 	}
 	return replaceFile(k.path, file)
+}
+
+// locked has the folder of the file to itself: of two commands that read the
+// file and write it anew the second sees what the first wrote.
+func (k keyStore) locked(do func() error) error {
+	dir, err := os.Open(filepath.Dir(k.path))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }() // ends the lock
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("lock the folder of the keyring: %w", err)
+	}
+	return do()
+}
+
+// change writes the file anew with what turn makes of it as it is now.
+func (k keyStore) change(turn func(file []byte) ([]byte, error)) error {
+	return k.locked(func() error {
+		file, err := k.read()
+		if err != nil {
+			return err
+		}
+		fresh, err := turn(file)
+		if err != nil || bytes.Equal(file, fresh) {
+			return err
+		}
+		return k.write(fresh)
+	})
 }
 
 // newFile writes a file that only its owner can read; one that is there is an

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"gridwatch/schemas/catalog/keys"
@@ -27,7 +28,12 @@ func initKeys(_ context.Context, c call) error {
 		return err
 	}
 	at := newKeyStore(cfg).at(args[0])
-	old, err := os.ReadFile(args[0])
+	return at.locked(func() error { return c.makeKeys(at) })
+}
+
+// makeKeys makes the keys that a file lacks, and has the KMS seal one in clear.
+func (c call) makeKeys(at keyStore) error {
+	old, err := os.ReadFile(at.path)
 	if errors.Is(err, os.ErrNotExist) {
 		file, err := vault.GenerateKeyring(c.Random, c.Now())
 		if err != nil {
@@ -138,19 +144,8 @@ func (c call) turnKeys(turn func(file []byte) ([]byte, error), done string, args
 	if err != nil {
 		return err
 	}
-	at := newKeyStore(cfg)
-	file, err := at.read()
-	if err != nil {
+	if err := newKeyStore(cfg).change(turn); err != nil {
 		return err
-	}
-	fresh, err := turn(file)
-	if err != nil {
-		return err
-	}
-	if string(file) != string(fresh) {
-		if err := at.write(fresh); err != nil {
-			return err
-		}
 	}
 	_, err = fmt.Fprintf(c.Stdout, done+"\n", args...)
 	return err
@@ -173,7 +168,11 @@ func rewrapKeys(ctx context.Context, c call, p vault.Purpose) error {
 	}
 	return c.assembled(ctx, func(a *App) error {
 		return a.service.RewrapAll(ctx, func(r workflow.Rewrap) error {
-			if r.Done {
+			switch {
+			case r.Done && r.Failed > 0:
+				_, err := fmt.Fprintf(c.Stdout, "done: %d data keys wrapped again, and %d that cannot be are left as they are\n", r.Total, r.Failed)
+				return err
+			case r.Done:
 				_, err := fmt.Fprintf(c.Stdout, "done: %d data keys wrapped again, and none is left under an older key\n", r.Total)
 				return err
 			}
@@ -183,7 +182,9 @@ func rewrapKeys(ctx context.Context, c call, p vault.Purpose) error {
 	})
 }
 
-// pruneKeys removes old keys of the file that nothing needs any more.
+// pruneKeys removes old keys of the file that nothing needs any more. The count
+// of what is in use takes its time, so the file is read again to be changed: a
+// rotation may have added a key meanwhile.
 func pruneKeys(ctx context.Context, c call) error {
 	if _, err := c.flags("keys prune", 0, nil); err != nil {
 		return err
@@ -201,38 +202,66 @@ func pruneKeys(ctx context.Context, c call) error {
 		if err != nil {
 			return err
 		}
-		used, err := a.service.KeysInUse(ctx)
+		used, wrapped, err := a.service.KeysInUse(ctx)
 		if err != nil {
 			return err
 		}
+		var lines []string
+		var gone []vault.OldKey
 		for _, k := range old {
-			why := needed(k, terms[string(k.Purpose)], used, c.Now())
+			why := needed(k, terms, used, wrapped, c.Now())
 			if why == "" {
-				if file, err = vault.WithoutKey(file, k.Purpose, k.ID); err != nil {
-					return err
-				}
-				why = "removed"
-			} else {
-				why = "stays: " + why
+				gone = append(gone, k)
+				lines = append(lines, fmt.Sprintf("%s %s removed", k.Purpose, k.ID))
+				continue
 			}
-			if _, err := fmt.Fprintf(c.Stdout, "%s %s %s\n", k.Purpose, k.ID, why); err != nil {
+			lines = append(lines, fmt.Sprintf("%s %s stays: %s", k.Purpose, k.ID, why))
+		}
+		if err := a.keys.change(func(file []byte) ([]byte, error) { return without(file, gone) }); err != nil {
+			return err
+		}
+		for _, line := range lines {
+			if _, err := fmt.Fprintln(c.Stdout, line); err != nil {
 				return err
 			}
 		}
-		return a.keys.write(file)
+		return nil
 	})
 }
 
-// needed says why an old key has to stay, "" if it has not.
-func needed(k vault.OldKey, term keys.Term, used map[string]int, now time.Time) string {
-	if n := used[k.ID]; k.Purpose == vault.AtRest && n > 0 {
-		return fmt.Sprintf("%d data keys are wrapped under it; run server keys rotate --step rewrap", n)
+// without takes old keys out of a file; some may be gone already.
+func without(file []byte, gone []vault.OldKey) ([]byte, error) {
+	there, err := vault.OldKeys(file)
+	for _, k := range gone {
+		if err == nil && slices.Contains(there, k) {
+			file, err = vault.WithoutKey(file, k.Purpose, k.ID)
+		}
+	}
+	return file, err
+}
+
+// needed says why an old key has to stay, "" if it has not. Data keys were last
+// wrapped again at a time, the zero one if that is not known: a command that
+// began before may write a wrapped key back.
+func needed(k vault.OldKey, terms map[string]keys.Term, used map[string]int, wrapped, now time.Time) string {
+	term, ok := terms[string(k.Purpose)]
+	if !ok {
+		return "nobody has said how long it is needed"
+	}
+	since := k.Replaced
+	if k.Purpose == vault.AtRest {
+		if n := used[k.ID]; n > 0 {
+			return fmt.Sprintf("%d data keys are wrapped under it; run server keys rotate --step rewrap", n)
+		}
+		if wrapped.After(since) {
+			since = wrapped
+		}
 	}
 	if term.Forever {
 		return term.Text
 	}
-	if until := k.Replaced.Add(time.Duration(term.LookBackHours) * time.Hour); now.Before(until) {
-		return "needed until " + until.Format(time.RFC3339) + ": " + term.Text
+	if until := since.Add(time.Duration(term.LookBackHours) * time.Hour); now.Before(until) {
+		return "needed until " + until.UTC().Format(time.RFC3339) + ": " + term.Text
 	}
 	return ""
 }

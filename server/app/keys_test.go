@@ -44,7 +44,7 @@ func (w *world) inUse(t *testing.T) map[string]int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	used, err := a.Service().KeysInUse(t.Context())
+	used, _, err := a.Service().KeysInUse(t.Context())
 	if err := errors.Join(err, a.Close(t.Context())); err != nil {
 		t.Fatal(err)
 	}

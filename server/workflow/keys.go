@@ -1,10 +1,12 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"gridwatch/media"
 	"gridwatch/server/vault"
@@ -47,7 +49,10 @@ type Rewrap struct {
 	After      string `bson:"after"`      // position in it
 	Changed    int    `bson:"changed"`    // keys in this pass
 	Total      int    `bson:"total"`      // keys in all passes
+	Failed     int    `bson:"failed"`     // keys in this pass that cannot be wrapped again
 	Done       bool   `bson:"done"`
+
+	At time.Time `bson:"at"` // it was done
 }
 
 // rewrapPage is how many documents are read in one go.
@@ -95,7 +100,9 @@ func (s *Service) rewrapped(k WrappedKey) ([]byte, error) {
 // RewrapAll wraps every data key under the key in use. It goes on where an
 // earlier run was ended, may run while servers work and any number of times,
 // and tells after every page how far it is. A command that began before may
-// write an old wrapped form back, so passes go on until one finds nothing.
+// write an old wrapped form back, so passes go on until one finds nothing. A key
+// that cannot be wrapped again keeps none of the others from it: it stays as it
+// is, and the error at the end says how many do.
 func (s *Service) RewrapAll(ctx context.Context, tell func(Rewrap) error) error {
 	at, err := s.WrappedKeys.Rewrap(ctx, s.Keyring.NewestID(vault.AtRest))
 	if err != nil {
@@ -107,24 +114,30 @@ func (s *Service) RewrapAll(ctx context.Context, tell func(Rewrap) error) error 
 			return err
 		}
 	}
+	var broken error
 	for !at.Done {
-		if err := s.rewrapPass(ctx, &at, tell); err != nil {
+		if broken, err = s.rewrapPass(ctx, &at, tell); err != nil {
 			return err
 		}
-		if at.Done = at.Changed == 0; !at.Done {
+		if at.Done, at.At = at.Changed == 0, s.now(); !at.Done {
 			at = Rewrap{Key: at.Key, Pass: at.Pass + 1, Total: at.Total}
 		}
 		if err := errors.Join(s.WrappedKeys.PutRewrap(ctx, at), tell(at)); err != nil {
 			return err
 		}
 	}
+	if at.Failed > 0 {
+		return fmt.Errorf("%d data keys cannot be wrapped again and stay under the key that they are under: %w", at.Failed, broken)
+	}
 	return nil
 }
 
-func (s *Service) rewrapPass(ctx context.Context, at *Rewrap, tell func(Rewrap) error) error {
+// rewrapPass goes once through all that is left of a pass. Of the keys that
+// cannot be wrapped again it returns where the last one lies.
+func (s *Service) rewrapPass(ctx context.Context, at *Rewrap, tell func(Rewrap) error) (broken, err error) {
 	collections, err := s.WrappedKeys.Collections(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, c := range collections {
 		if c < at.Collection {
@@ -136,47 +149,56 @@ func (s *Service) rewrapPass(ctx context.Context, at *Rewrap, tell func(Rewrap) 
 		for more := true; more; more = at.After != "" {
 			keys, next, err := s.WrappedKeys.Page(ctx, c, at.After, rewrapPage)
 			if err != nil {
-				return err
+				return broken, err
 			}
-			if err := s.rewrapKeys(ctx, at, keys); err != nil {
-				return err
+			failed, err := s.rewrapKeys(ctx, at, keys)
+			if err != nil {
+				return broken, err
 			}
+			broken = cmp.Or(failed, broken)
 			at.After = next
 			if len(keys) == 0 {
 				continue
 			}
 			if err := errors.Join(s.WrappedKeys.PutRewrap(ctx, *at), tell(*at)); err != nil {
-				return err
+				return broken, err
 			}
 		}
 	}
-	return nil
+	return broken, nil
 }
 
-func (s *Service) rewrapKeys(ctx context.Context, at *Rewrap, keys []WrappedKey) error {
+func (s *Service) rewrapKeys(ctx context.Context, at *Rewrap, keys []WrappedKey) (broken, err error) {
 	for _, k := range keys {
 		if id, _ := vault.WrappedUnder(k.Value); id == at.Key {
 			continue
 		}
 		fresh, err := s.rewrapped(k)
 		if err != nil {
-			return fmt.Errorf("the data key in %s, %s, cannot be wrapped again: %w", k.Collection, k.Path, err)
+			broken = fmt.Errorf("one lies in %s, %s: %w", k.Collection, k.Path, err)
+			at.Failed++
+			continue
 		}
 		if _, err := s.WrappedKeys.Replace(ctx, k, fresh); err != nil {
-			return err
+			return broken, err
 		}
 		// One that was changed meanwhile is for the next pass.
 		at.Changed, at.Total = at.Changed+1, at.Total+1
 	}
-	return nil
+	return broken, nil
 }
 
 // KeysInUse counts the wrapped data keys by the id of the key they are wrapped
-// under, wherever in the database they lie.
-func (s *Service) KeysInUse(ctx context.Context) (map[string]int, error) {
+// under, wherever in the database they lie, and says when the wrapping of all
+// under the key in use was done: the zero time if it was not.
+func (s *Service) KeysInUse(ctx context.Context) (map[string]int, time.Time, error) {
+	r, err := s.WrappedKeys.Rewrap(ctx, s.Keyring.NewestID(vault.AtRest))
+	if err != nil {
+		return nil, r.At, err
+	}
 	collections, err := s.WrappedKeys.Collections(ctx)
 	if err != nil {
-		return nil, err
+		return nil, r.At, err
 	}
 	used := map[string]int{}
 	for _, c := range collections {
@@ -184,7 +206,7 @@ func (s *Service) KeysInUse(ctx context.Context) (map[string]int, error) {
 		for more := true; more; more = after != "" {
 			var keys []WrappedKey
 			if keys, after, err = s.WrappedKeys.Page(ctx, c, after, rewrapPage); err != nil {
-				return nil, err
+				return nil, r.At, err
 			}
 			for _, k := range keys {
 				id, _ := vault.WrappedUnder(k.Value)
@@ -192,5 +214,5 @@ func (s *Service) KeysInUse(ctx context.Context) (map[string]int, error) {
 			}
 		}
 	}
-	return used, nil
+	return used, r.At, nil
 }
