@@ -1,8 +1,10 @@
 package media
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -146,7 +148,9 @@ func (in *Ingest) remove(ctx context.Context, object string) error {
 // name. It returns how many items and how many of such parts it removed.
 // OlderThan must leave an upload and the insert of its record the time they may
 // take. Owned is asked once for each old item and returns what the record names
-// of it, nil if it names nothing; PlaceOf tells it the record.
+// of it, nil if it names nothing; PlaceOf tells it the record. An item that
+// fails is left, and the others go on, unless ctx is done; the error says how
+// many were left.
 func (in *Ingest) Sweep(ctx context.Context, prefix string, olderThan time.Time,
 	owned func(ctx context.Context, object string) (*Ref, error),
 ) (int, error) {
@@ -154,6 +158,8 @@ func (in *Ingest) Sweep(ctx context.Context, prefix string, olderThan time.Time,
 	var object string // the item whose parts are being listed
 	var newest time.Time
 	var keys []string
+	left := 0
+	var first error
 	settle := func() error {
 		if object == "" || !newest.Before(olderThan) {
 			return nil
@@ -177,9 +183,15 @@ func (in *Ingest) Sweep(ctx context.Context, prefix string, olderThan time.Time,
 		}
 		return nil
 	}
+	settled := func() error {
+		if err := settle(); err != nil {
+			left, first = left+1, cmp.Or(first, err)
+		}
+		return ctx.Err()
+	}
 	err := in.objects.List(ctx, prefix, func(key string, modified time.Time) error {
 		if next := path.Dir(key); next != object {
-			if err := settle(); err != nil {
+			if err := settled(); err != nil {
 				return err
 			}
 			object, newest, keys = next, modified, nil
@@ -190,9 +202,11 @@ func (in *Ingest) Sweep(ctx context.Context, prefix string, olderThan time.Time,
 		}
 		return nil
 	})
-	if err != nil {
-		return removed, err
+	if err == nil {
+		err = settled()
 	}
-	err = settle()
+	if first != nil {
+		err = errors.Join(err, fmt.Errorf("%d items are left to the next sweep; of the first: %w", left, first))
+	}
 	return removed, err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -203,6 +204,30 @@ func TestStoreWaitsForMemory(t *testing.T) {
 	first.Wait()
 	if _, err := in.Store(t.Context(), source(content), k, place); err != nil {
 		t.Errorf("after the first: %v", err)
+	}
+}
+
+// TestSweepGoesOnPastAnItemThatFails: one item whose record did not answer kept
+// all that came after it in the store.
+func TestSweepGoesOnPastAnItemThatFails(t *testing.T) {
+	t.Parallel()
+	objects := blobtest.Open(t)
+	in := media.New(objects, rand.Reader, media.Config{PartSize: partSize})
+	for _, record := range []string{"a", "b", "c"} {
+		p := media.Place{Tenant: "demo", Record: record, Item: "i"}
+		if _, err := in.Store(t.Context(), source(picture(t, partSize, mediatest.Options{})), newKey(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken := errors.New("this record does not answer")
+	n, err := in.Sweep(t.Context(), "", time.Now().Add(time.Hour), func(_ context.Context, object string) (*media.Ref, error) {
+		if strings.HasPrefix(object, "demo/b-") {
+			return nil, nil
+		}
+		return nil, broken
+	})
+	if n != 1 || !errors.Is(err, broken) || !strings.Contains(err.Error(), "2 items are left") {
+		t.Errorf("got %d removed, %v, want the one between the two that failed", n, err)
 	}
 }
 

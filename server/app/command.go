@@ -163,12 +163,10 @@ func sweep(ctx context.Context, c call) error {
 		return err
 	}
 	return c.assembled(ctx, func(a *App) error {
+		a.checkClock(ctx)
 		swept, err := a.service.Sweep(ctx, grace)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(c.Stdout, "removed %d objects, %d envelopes\n", swept.Objects, swept.Envelopes)
-		return err
+		_, told := fmt.Fprintf(c.Stdout, "removed %d objects, %d envelopes\n", swept.Objects, swept.Envelopes)
+		return errors.Join(err, told)
 	})
 }
 

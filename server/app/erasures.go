@@ -31,13 +31,11 @@ func keepTerms(ctx context.Context, c call) error {
 		return err
 	}
 	return c.assembled(ctx, func(a *App) error {
+		a.checkClock(ctx)
 		kept, err := a.service.KeepTerms(ctx, owner)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(c.Stdout, "closed %d, sealed away %d, announced %d, erased %d, recordings removed %d\n",
-			kept.Closed, kept.Archived, kept.Announced, kept.Erased, kept.Recordings)
-		return err
+		_, told := fmt.Fprintf(c.Stdout, "closed %d, sealed away %d, announced %d, erased %d, recordings removed %d, collections removed %d, openings lapsed %d, failed %d\n",
+			kept.Closed, kept.Archived, kept.Announced, kept.Erased, kept.Recordings, kept.Collected, kept.Lapsed, kept.Failed)
+		return errors.Join(err, told)
 	})
 }
 

@@ -131,5 +131,6 @@ func (a *App) keepTerms(ctx context.Context, owner string) {
 		a.env.Log.LogAttrs(ctx, slog.LevelError, "the terms were not kept to the end", slog.String("error", err.Error()))
 	}
 	a.env.Log.LogAttrs(ctx, slog.LevelInfo, "kept the terms", slog.Int("closed", kept.Closed), slog.Int("sealed_away", kept.Archived),
-		slog.Int("announced", kept.Announced), slog.Int("erased", kept.Erased), slog.Int("recordings", kept.Recordings), slog.Int("collected", kept.Collected))
+		slog.Int("announced", kept.Announced), slog.Int("erased", kept.Erased), slog.Int("recordings", kept.Recordings), slog.Int("collected", kept.Collected),
+		slog.Int("lapsed", kept.Lapsed), slog.Int("failed", kept.Failed))
 }

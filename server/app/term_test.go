@@ -33,7 +33,7 @@ import (
 // terms keeps the terms as they are so many days from now, with all effects.
 func (w *world) terms(t *testing.T, days int) workflow.Kept {
 	t.Helper()
-	kept, err := w.tryTerms(t, days)
+	kept, err := w.keeps(t, days, func(*workflow.Service) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +41,12 @@ func (w *world) terms(t *testing.T, days int) workflow.Kept {
 }
 
 func (w *world) tryTerms(t *testing.T, days int) (workflow.Kept, error) {
+	t.Helper()
+	return w.keeps(t, days, func(*workflow.Service) {})
+}
+
+// keeps is terms in a process that was made ready by before.
+func (w *world) keeps(t *testing.T, days int, before func(*workflow.Service)) (workflow.Kept, error) {
 	t.Helper()
 	cfg, err := config.Read(w.settings)
 	if err != nil {
@@ -54,11 +60,15 @@ func (w *world) tryTerms(t *testing.T, days int) (workflow.Kept, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := a.Service().KeepTerms(t.Context(), "terms")
+	before(a.Service())
+	kept, failed := a.Service().KeepTerms(t.Context(), "terms")
 	for n := 1; n > 0 && err == nil; {
 		n, err = a.Service().RelayOnce(t.Context())
 	}
-	return kept, errors.Join(err, a.Close(t.Context()))
+	if err := errors.Join(err, a.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return kept, failed
 }
 
 // ended is a report with a photo and a message that the desk refused.
@@ -426,6 +436,9 @@ func (d *docket) isErased(when string) {
 	}
 	if r.Number != d.number || r.Area == "" || len(r.Allegations) != 1 || r.At.IsZero() {
 		d.t.Errorf("%s nothing is left for statistics", when)
+	}
+	if hour := r.At.In(workflow.Shanghai()).Format(time.TimeOnly); hour != "00:00:00" || !r.DecideBy.IsZero() {
+		d.t.Errorf("%s the record says that somebody reported at %s, or that time later %s", when, hour, r.DecideBy)
 	}
 	for name, left := range d.w.backup(d.t) {
 		if want := map[string]int{"report": 1, "erasure": 1}[name]; len(left) != want {

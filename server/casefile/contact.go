@@ -32,6 +32,7 @@ var ContactMoves = Table{Noun: "contact", Moves: []Move{
 	{[]State{ContactTaken}, "hand_over", []State{ContactHandedOver}, "R36"},
 	{[]State{ContactHandedOver}, "answer", []State{ContactFinished}, "R36"}, // the gateway's
 	{[]State{ContactTaken}, "finish", []State{ContactFinished}, "R36"},
+	{[]State{ContactHandedOver}, "lapse", []State{ContactFinished}, "R40"}, // its report was erased
 
 	// A step that was refused, so that it is noticed; its event has the code.
 	{[]State{ContactTaken, ContactHandedOver, ContactFinished}, "refused", nil, "R36"},

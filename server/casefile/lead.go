@@ -16,6 +16,7 @@ var LeadMoves = Table{Noun: "lead", Moves: []Move{
 	{[]State{LeadAsked, LeadAgreed}, "refuse", []State{LeadRefused}, "R9 R36"},
 	{[]State{LeadAsked, LeadAgreed}, "deny", []State{LeadDenied}, "R36"},
 	{[]State{LeadAgreed}, "release", []State{LeadReleased}, "R36"},
+	{[]State{LeadAsked, LeadAgreed}, "lapse", []State{LeadRefused}, "R40"}, // its report was erased
 }}
 
 // CaseFile (案卷) is a kind of record that the punished party may read.

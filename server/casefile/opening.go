@@ -19,6 +19,9 @@ var OpeningMoves = Table{Noun: "opening", Moves: []Move{
 	{[]State{OpeningAsked, OpeningKeyed, OpeningPeeled}, "deny", []State{OpeningDenied}, "R36"},
 	{[]State{OpeningPeeled}, "finish", []State{OpeningFinished}, "R36"},
 
+	// It expired before it was finished, or its report was erased: the layer is gone.
+	{[]State{OpeningPeeled}, "lapse", nil, "R36"},
+
 	// A step that was refused, so that it is noticed; its event has the code.
 	{[]State{OpeningAsked, OpeningKeyed, OpeningPeeled, OpeningFinished, OpeningDenied}, "refused", nil, "R36"},
 }}
@@ -84,7 +87,7 @@ type Opening struct {
 	RingB     string    `bson:"ring_b"` // person who peels
 
 	Recipient     string        `bson:"recipient"` // one-time age recipient
-	Wrapped       []byte        `bson:"wrapped"`   // inner file, to that recipient; gone when finished
+	Wrapped       []byte        `bson:"wrapped"`   // inner file, to that recipient; gone when finished or expired
 	InnerDigest   string        `bson:"inner_digest"`
 	WrappedDigest string        `bson:"wrapped_digest"`
 	PeelSignature []byte        `bson:"peel_signature"`

@@ -1,6 +1,9 @@
 package casefile
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Hold (封存) keeps a report as it is: while one is in force nothing of the
 // report is sealed away or erased (保全).
@@ -82,8 +85,9 @@ func (r *Report) Class(rewarded bool) Class {
 
 // Erase takes out of a report all that was said in it and to its reporter. What
 // stays is for statistics, and for who asks behind the receipt: number, days,
-// area, matters, findings and how it ended.
-func (r *Report) Erase() {
+// area, matters, findings and how it ended. Day makes a time the beginning of
+// its day: at what time of day somebody reported goes as well.
+func (r *Report) Erase(day func(time.Time) time.Time) {
 	if r.State != ReportErasing && r.State != ReportErased {
 		r.EndedAs = r.State
 	}
@@ -93,6 +97,10 @@ func (r *Report) Erase() {
 	r.Envelope, r.Sealed, r.BodyTag, r.Binding, r.InnerHash = "", nil, "", "", ""
 	r.Archive, r.Strongbox, r.Evidence, r.Target, r.Brief, r.Tasks = Archive{}, Strongbox{}, nil, Target{}, "", nil
 	r.Refusal.Sealed, r.Conclusion.Record, r.Reply, r.Behind = nil, "", Reply{}, Behind{}
+	r.At, r.DecideBy, r.ConcludeBy = day(r.At), time.Time{}, time.Time{}
+	for i := range r.Timeline {
+		r.Timeline[i].At = day(r.Timeline[i].At)
+	}
 	for i := range r.Holds {
 		r.Holds[i].Reason, r.Holds[i].Why = "", ""
 	}

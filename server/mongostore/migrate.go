@@ -41,6 +41,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		claimCollection,
 		recordedTasks,
 		collectedTasks,
+		lapsingOpenings,
 	}
 }
 

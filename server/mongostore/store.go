@@ -47,7 +47,7 @@ type Store struct {
 	Hazards   workflow.Records[casefile.Hazard]
 	Penalties workflow.Records[casefile.Penalty]
 	Awards    workflow.Records[casefile.Award]
-	Openings  workflow.Records[casefile.Opening]
+	Openings  workflow.Openings
 	Rings     workflow.Records[casefile.Ring]
 	Leads     workflow.Records[casefile.Lead]
 	Approvals workflow.Records[casefile.Approval]
@@ -115,7 +115,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Hazards:   newRecords[casefile.Hazard](db, hazardKind),
 		Penalties: newRecords[casefile.Penalty](db, penaltyKind),
 		Awards:    newRecords[casefile.Award](db, awardKind),
-		Openings:  newRecords[casefile.Opening](db, openingKind),
+		Openings:  openings{newRecords[casefile.Opening](db, openingKind)},
 		Rings:     newRecords[casefile.Ring](db, ringKind),
 		Leads:     newRecords[casefile.Lead](db, leadKind),
 		Approvals: newRecords[casefile.Approval](db, approvalKind),

@@ -84,6 +84,22 @@ func (r tasks) Prolong(ctx context.Context, tenant, id string, was, until time.T
 	return translate("prolong", err)
 }
 
+// lapsingOpenings finds the openings that expired with a layer.
+func lapsingOpenings(ctx context.Context, db *mongo.Database) error {
+	return collection{openingKind, []mongo.IndexModel{index("state", "expires")}}.create(ctx, db)
+}
+
+// openings keeps openings (workflow.Openings).
+type openings struct {
+	records[casefile.Opening, *casefile.Opening]
+}
+
+func (r openings) Lapsed(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Opening, error) {
+	return find[casefile.Opening](ctx, r.c, bson.M{
+		"state": casefile.OpeningPeeled, "expires": bson.M{"$lt": before}, "wrapped": bson.M{"$type": "binData"}, "_id": bson.M{"$gt": after},
+	}, options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)))
+}
+
 // erasures keeps the list of erasures (workflow.Erasures).
 type erasures struct{ c *mongo.Collection }
 

@@ -65,14 +65,22 @@ func (s *Service) destroyed(ctx context.Context, tenant, report, envelope string
 	if err := s.Envelopes.Delete(ctx, tenant, envelope); err != nil {
 		return err
 	}
+	if err := s.lapse(ctx, tenant, report); err != nil {
+		return err
+	}
 	if err := s.Messages.DeleteAll(ctx, tenant, report); err != nil {
 		return err
 	}
 	if err := s.Prints.Forget(ctx, tenant, report); err != nil {
 		return err
 	}
+	return s.dropObjects(ctx, tenant, envelope)
+}
+
+// dropObjects removes all objects that lie under the id of an envelope or lead.
+func (s *Service) dropObjects(ctx context.Context, tenant, id string) error {
 	nobody := func(context.Context, string) (*media.Ref, error) { return nil, nil } //nolint:nilnil // no record owns it
-	_, err := s.Media.Sweep(ctx, tenant+"/"+envelope+"-", s.now().Add(time.Hour), nobody)
+	_, err := s.Media.Sweep(ctx, tenant+"/"+id+"-", s.now().Add(time.Hour), nobody)
 	return err
 }
 
@@ -175,7 +183,7 @@ func (s *Service) eraseRestored(ctx context.Context, r *casefile.Report, e Erase
 				kind, _ := casefile.ReportMoves.LeafKind(event.Command, casefile.ReportErased)
 				effects = append(effects, casefile.Effect{Leaf: leafOf(r, salt, kind, r.ID, r.Seq+1, event.At).Data()})
 			}
-			r.Erase()
+			r.Erase(onlyDay)
 			return effects, nil
 		})
 	return err

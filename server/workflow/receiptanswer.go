@@ -85,8 +85,10 @@ func (s *Service) Object(ctx context.Context, call Call, text string) (casefile.
 			}
 			today := s.today()
 			r.Behind.ServedOn = served(r.Behind, today, tenant.Policy)
-			// The day of service does not count, the last day counts whole.
-			if today > daysAfter(r.Behind.ServedOn, tenant.Policy.ObjectionDays) {
+			// The day of service does not count, the last day counts whole. What was
+			// sealed away when it was over cannot be looked at again, also if the policy
+			// has more days since.
+			if r.Archived() || today > daysAfter(r.Behind.ServedOn, tenant.Policy.ObjectionDays) {
 				return nil, fault.New(fault.Conflict, "report.objection_over", "the time to object is over")
 			}
 			key, err := s.reportKey(ctx, r)

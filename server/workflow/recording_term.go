@@ -33,27 +33,27 @@ import (
 //
 // What cannot be done of one inspection is left to the next time and holds no
 // other up.
-func (s *Service) keepRecordingTerms(ctx context.Context, owner string) (int, error) {
-	return s.termsOfTasks(ctx, owner, s.Tasks.Recorded, s.recordingTerms)
+func (s *Service) keepRecordingTerms(ctx context.Context, owner string, failed *failures) (int, error) {
+	return s.termsOfTasks(ctx, owner, failed, s.Tasks.Recorded, s.recordingTerms)
 }
 
 // termsOfTasks does what is due of tasks of which something is kept until a day
 // that is near, in small pages, and returns how much was removed.
 func (s *Service) termsOfTasks(
-	ctx context.Context, owner string, near func(context.Context, time.Time, string, int) ([]TaskRef, error),
+	ctx context.Context, owner string, failed *failures, near func(context.Context, time.Time, string, int) ([]TaskRef, error),
 	do func(context.Context, *casefile.Task) (int, error),
 ) (int, error) {
-	removed, failed := 0, error(nil)
+	removed := 0
 	before := s.now().AddDate(0, 0, s.Terms.Quiet.Days)
 	for after, more := "", true; more; {
 		page, err := near(ctx, before, after, termPage)
 		if err != nil {
-			return removed, errors.Join(failed, err)
+			return removed, err
 		}
 		for i := range page {
 			mine, err := s.Leases.Take(ctx, "terms", owner, s.now().Add(termLease), s.now())
 			if err != nil || !mine {
-				return removed, errors.Join(failed, err)
+				return removed, err
 			}
 			after = page[i].ID
 			n := 0
@@ -62,13 +62,16 @@ func (s *Service) termsOfTasks(
 				n, err = do(ctx, t)
 			}
 			removed += n
-			if err != nil && fault.CodeOf(err) != "record.stale" { // somebody changed it meanwhile
-				failed = errors.Join(failed, err)
+			if ctx.Err() != nil {
+				return removed, ctx.Err()
+			}
+			if fault.CodeOf(err) != "record.stale" { // somebody changed it meanwhile
+				failed.add(err)
 			}
 		}
 		more = len(page) == termPage
 	}
-	return removed, failed
+	return removed, nil
 }
 
 // recordingTerms does what is due of one inspection's recordings.

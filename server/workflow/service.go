@@ -59,7 +59,7 @@ type Deps struct {
 	Hazards   Records[casefile.Hazard]
 	Penalties Records[casefile.Penalty]
 	Awards    Records[casefile.Award]
-	Openings  Records[casefile.Opening]
+	Openings  Openings
 	Rings     Records[casefile.Ring]
 	Leads     Records[casefile.Lead]
 	Approvals Records[casefile.Approval]

@@ -87,6 +87,14 @@ type Reports interface {
 	ByExchanged(ctx context.Context, hashes []string) (*casefile.Report, error)
 }
 
+// Openings adds to Records what only openings are asked for.
+type Openings interface {
+	Records[casefile.Opening]
+	// Lapsed lists openings of all tenants with a layer that expired before a
+	// time, in order of their ids after one.
+	Lapsed(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Opening, error)
+}
+
 // Tasks adds to Records what only tasks are asked for.
 type Tasks interface {
 	Records[casefile.Task]

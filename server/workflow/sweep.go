@@ -23,37 +23,48 @@ type Swept struct {
 }
 
 // Sweep removes what no record owns and what is older than a grace: objects
-// and envelopes of registrations that were never committed (writes.md).
+// and envelopes of registrations that were never committed (writes.md). What
+// fails is left, and the rest goes on; the error says so. While the clock is
+// wrong nothing is removed: it could be what is being written now.
 func (s *Service) Sweep(ctx context.Context, grace time.Duration) (Swept, error) {
 	var out Swept
+	if err := s.Intake(); err != nil {
+		return out, err
+	}
 	before := s.now().Add(-grace)
-	var err error
-	if out.Uploads, err = s.endUploads(ctx); err != nil {
-		return out, err
-	}
-	n, err := s.Media.Sweep(ctx, "", before, s.owns)
-	out.Objects = n
-	if err != nil {
-		return out, err
-	}
+	var uploads, objects, envelopes error
+	out.Uploads, uploads = s.endUploads(ctx)
+	out.Objects, objects = s.Media.Sweep(ctx, "", before, s.owns)
+	out.Envelopes, envelopes = s.sweepEnvelopes(ctx, before)
+	return out, errors.Join(uploads, objects, envelopes)
+}
+
+// sweepEnvelopes removes envelopes from before a time that no report names.
+func (s *Service) sweepEnvelopes(ctx context.Context, before time.Time) (int, error) {
+	removed := 0
+	var failed failures
 	for after := ""; ; {
 		page, err := s.Envelopes.Before(ctx, before, after, sweepPage)
 		if err != nil || len(page) == 0 {
-			return out, err
+			return removed, errors.Join(err, failed.err())
 		}
 		for _, e := range page {
 			after = e.ID
 			r, err := s.Reports.Get(ctx, e.Tenant, e.Report)
-			if err != nil && fault.KindOf(err) != fault.NotFound {
-				return out, err
-			}
 			if err == nil && r.Envelope == e.ID {
+				if r.Archived() && len(e.Key) > 0 { // it came back with a backup, or goes in a moment
+					failed.add(s.Envelopes.DropKey(ctx, e.Tenant, e.ID))
+				}
 				continue
 			}
-			if err := s.Envelopes.Delete(ctx, e.Tenant, e.ID); err != nil {
-				return out, err
+			if err == nil || fault.KindOf(err) == fault.NotFound {
+				err = s.Envelopes.Delete(ctx, e.Tenant, e.ID)
 			}
-			out.Envelopes++
+			if err != nil {
+				failed.add(err)
+				continue
+			}
+			removed++
 		}
 	}
 }

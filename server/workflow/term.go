@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -40,24 +41,58 @@ type Kept struct {
 
 	Recordings int // of enforcement, removed
 	Collected  int // tasks of which all else that was collected was removed
+
+	Lapsed int // openings that nobody finished in time: the layer was destroyed
+
+	Failed int // records that were left as they are by an error
+}
+
+// failures are what went wrong with some records, while the others went on.
+type failures struct {
+	n     int
+	first error
+}
+
+func (f *failures) add(err error) {
+	if err == nil {
+		return
+	}
+	if f.n++; f.first == nil {
+		f.first = err
+	}
+}
+
+// err is nil where nothing failed.
+func (f *failures) err() error {
+	if f.n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d records are left as they are; of the first: %w", f.n, f.first)
 }
 
 // KeepTerms carries out, in small pages, what terms bring: reports nobody
 // objected to are closed, closed ones sealed away to the rings, and what has
 // been kept for its time is erased, recordings of enforcement and what staff
 // collected too. Any number of processes may call it; the lease lets one work,
-// and the versions of the records would let several. An error of reports does not
-// hold the others up.
+// and the versions of the records would let several. A record that fails is left
+// as it is, and the others go on; the error says so. While the clock is wrong
+// nothing is done: what it destroys does not come back.
 func (s *Service) KeepTerms(ctx context.Context, owner string) (Kept, error) {
-	out, err := s.keepReportTerms(ctx, owner)
-	var ofRecordings, ofCollected error
-	out.Recordings, ofRecordings = s.keepRecordingTerms(ctx, owner)
-	out.Collected, ofCollected = s.termsOfTasks(ctx, owner, s.Tasks.Collected, s.evidenceTerms)
-	return out, errors.Join(err, ofRecordings, ofCollected)
+	var out Kept
+	if err := s.Intake(); err != nil {
+		return out, err
+	}
+	var failed failures
+	ofReports := s.keepReportTerms(ctx, owner, &out, &failed)
+	var ofOpenings, ofRecordings, ofCollected error
+	out.Lapsed, ofOpenings = s.lapseOpenings(ctx, &failed)
+	out.Recordings, ofRecordings = s.keepRecordingTerms(ctx, owner, &failed)
+	out.Collected, ofCollected = s.termsOfTasks(ctx, owner, &failed, s.Tasks.Collected, s.evidenceTerms)
+	out.Failed = failed.n
+	return out, errors.Join(ofReports, ofOpenings, ofRecordings, ofCollected, failed.err())
 }
 
-func (s *Service) keepReportTerms(ctx context.Context, owner string) (Kept, error) {
-	var out Kept
+func (s *Service) keepReportTerms(ctx context.Context, owner string, out *Kept, failed *failures) error {
 	quiet := s.daysAgo(s.Terms.Quiet.Days)
 	shortest := slices.MinFunc(termsOf(s.Terms), func(a, b retention.Term) int { return a.Days - b.Days })
 	for _, pass := range []struct {
@@ -74,11 +109,11 @@ func (s *Service) keepReportTerms(ctx context.Context, owner string) (Kept, erro
 		for more := true; more; {
 			mine, err := s.Leases.Take(ctx, "terms", owner, s.now().Add(termLease), s.now())
 			if err != nil || !mine {
-				return out, err
+				return err
 			}
 			page, err := s.Reports.Due(ctx, pass.due)
 			if err != nil {
-				return out, err
+				return err
 			}
 			for i := range page {
 				pass.due.After = page[i].ID
@@ -86,9 +121,10 @@ func (s *Service) keepReportTerms(ctx context.Context, owner string) (Kept, erro
 				if fault.CodeOf(err) == "record.stale" {
 					continue // something new arrived; the next time looks again
 				}
-				if err != nil {
-					return out, err
+				if ctx.Err() != nil {
+					return ctx.Err()
 				}
+				failed.add(err)
 				if did {
 					*pass.done++
 				}
@@ -96,7 +132,7 @@ func (s *Service) keepReportTerms(ctx context.Context, owner string) (Kept, erro
 			more = len(page) == termPage
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func termsOf(t retention.Terms) []retention.Term {
@@ -163,7 +199,7 @@ func (s *Service) closeUnobjected(ctx context.Context, r *casefile.Report) (bool
 // around is what hangs on a report.
 type around struct {
 	rewarded bool
-	unpaid   bool      // an award, an opening or an item that is not at its end
+	unpaid   bool      // an award, an opening, a use of the contact or an item that is not at its end
 	open     bool      // anything that is not at its end
 	newest   time.Time // change of anything
 }
@@ -183,42 +219,30 @@ func (s *Service) around(ctx context.Context, r *casefile.Report) (around, error
 		out.open = out.open || open
 		return open
 	}
-	q := Query{Tenant: r.Tenant, Report: r.ID, Limit: maxOfReport}
-	awards, err := s.Awards.List(ctx, q)
-	if err != nil {
-		return out, err
-	}
-	for _, a := range awards {
-		out.rewarded = out.rewarded || a.State == casefile.AwardPaid
-		if saw(a.Head, casefile.AwardEnds()...) {
-			out.unpaid = true
-		}
-	}
-	openings, err := s.Openings.List(ctx, q)
-	if err != nil {
-		return out, err
-	}
-	for _, o := range openings {
-		if s.now().Before(o.Expires) && saw(o.Head, casefile.OpeningFinished, casefile.OpeningDenied) {
-			out.unpaid = true
-		}
-	}
-	q = Query{Tenant: r.Tenant, Cause: r.ID, Limit: maxOfReport}
-	penalties, err := s.Penalties.List(ctx, q)
-	if err != nil {
-		return out, err
-	}
-	for _, p := range penalties {
-		saw(p.Head, casefile.PenaltyEnds()...)
-	}
-	hazards, err := s.Hazards.List(ctx, q)
-	if err != nil {
-		return out, err
-	}
-	for _, h := range hazards {
-		saw(h.Head, casefile.HazardClosed)
-	}
-	return out, nil
+	of := Query{Tenant: r.Tenant, Report: r.ID}
+	cause := Query{Tenant: r.Tenant, Cause: r.ID}
+	err := errors.Join(
+		every(ctx, s.Awards, of, func(a *casefile.Award) {
+			out.rewarded = out.rewarded || a.State == casefile.AwardPaid
+			if saw(a.Head, casefile.AwardEnds()...) {
+				out.unpaid = true
+			}
+		}),
+		every(ctx, s.Openings, of, func(o *casefile.Opening) {
+			if s.now().Before(o.Expires) && saw(o.Head, casefile.OpeningFinished, casefile.OpeningDenied) {
+				out.unpaid = true
+			}
+		}),
+		every(ctx, s.Contacts, of, func(u *casefile.ContactUse) {
+			if s.now().Before(u.Expires) && saw(u.Head, casefile.ContactFinished) {
+				out.unpaid = true
+			}
+		}),
+		every(ctx, s.Leads, of, func(l *casefile.Lead) { saw(l.Head, l.State) }),
+		every(ctx, s.Penalties, cause, func(p *casefile.Penalty) { saw(p.Head, casefile.PenaltyEnds()...) }),
+		every(ctx, s.Hazards, cause, func(h *casefile.Hazard) { saw(h.Head, casefile.HazardClosed) }),
+	)
+	return out, err
 }
 
 // announceErasure says behind the receipt that a report is about to be erased,
@@ -251,7 +275,7 @@ func (s *Service) erase(ctx context.Context, r *casefile.Report) (bool, error) {
 	}
 	return s.onTerm(ctx, r, "erased", func(r *casefile.Report) ([]casefile.Effect, error) {
 		gone := casefile.Effect{Erasure: &casefile.Erasure{Envelope: r.Envelope, Day: s.today()}}
-		r.Erase()
+		r.Erase(onlyDay)
 		return []casefile.Effect{gone}, nil
 	})
 }
