@@ -143,3 +143,44 @@ func TestAWrongChecksumLeavesNothingInTheStore(t *testing.T) {
 		t.Error("the piece before it is not what was sent")
 	}
 }
+
+// TestWhatCameToNothingTakesNoPlace: files that were given up, expired or were
+// rejected counted as items of the report, and its reporter ran out of places
+// without one of them. A record ends all the same.
+func TestWhatCameToNothingTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	h := start(t).submit(report()) // five places
+	content := picture(1)
+	item := wire.AnnounceItem{Kind: casefile.Photo, Size: int64(len(content))}
+	rounds := func(n int) {
+		t.Helper()
+		for range n {
+			at := h.create(h.token, h.announce("/v1/receipt/uploads", h.token, item).Right, len(content)).header.Get("Location")
+			if a := h.tus("DELETE", at, h.token, nil); a.status != http.StatusNoContent {
+				t.Fatalf("got %d %s", a.status, a.body)
+			}
+		}
+	}
+	rounds(6)
+	if a := h.form("/v1/receipt/evidence", h.token, newKey(), photo(picture(2)), photo(picture(3))); a.status != http.StatusCreated {
+		t.Fatalf("by form: got %d %s", a.status, a.body)
+	}
+	rounds(3)
+	for n := 1; n <= 3; n++ {
+		got := h.announce("/v1/receipt/uploads", h.token, item)
+		if want := 6 + 2 + 3 + n; got.N != want {
+			t.Errorf("got number %d, want %d: what came to nothing stays listed", got.N, want)
+		}
+	}
+	one := wire.Announce{Items: []wire.AnnounceItem{item}}
+	h.refused(h.post("/v1/receipt/uploads", h.token, newKey(), one), "report.too_many_items /evidence")
+
+	h.put(func(r *casefile.Report) { // as if no place were taken, and so many had come to nothing
+		for i := range r.Evidence {
+			r.Evidence[i] = casefile.Evidence{ID: r.Evidence[i].ID, Kind: casefile.Photo, State: casefile.EvidenceRejected}
+		}
+	})
+	rounds(25 - 14)
+	h.refused(h.post("/v1/receipt/uploads", h.token, newKey(), one), "report.too_many_items /evidence")
+	h.refused(h.form("/v1/receipt/evidence", h.token, newKey(), photo(picture(4))), "report.too_many_items /evidence")
+}

@@ -90,7 +90,7 @@ func (s *Service) write(
 			if d.Messages() >= tenant.Policy.MaxMessages {
 				return nil, fault.New(fault.Conflict, "message.too_many", "this dialogue is as long as it can be: %d messages", tenant.Policy.MaxMessages)
 			}
-			if len(r.Behind.Sent)+len(items) > tenant.Policy.MaxManifest {
+			if len(items) > tenant.Policy.room(r.Behind.Sent) {
 				return nil, errTooManyItems(tenant.Policy.MaxManifest)
 			}
 			m := &casefile.Message{
@@ -173,7 +173,7 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 	if err != nil {
 		return AddedEvidence{}, err
 	}
-	st := reportStage(r, min(tenant.Policy.MaxItems, max(0, tenant.Policy.MaxManifest-len(r.Evidence))))
+	st := reportStage(r, min(tenant.Policy.MaxItems, tenant.Policy.room(r.Evidence)))
 	keys, _, err := s.keys(call, r.ID)
 	if err != nil {
 		return AddedEvidence{}, err
@@ -199,7 +199,7 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 	first := 0
 	out, err := s.onReport(ctx, call, r.ID, casefile.ReceiptWrite, "add_evidence",
 		func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
-			if len(r.Evidence)+len(st.items) > tenant.Policy.MaxManifest {
+			if len(st.items) > tenant.Policy.room(r.Evidence) {
 				return nil, errTooManyItems(tenant.Policy.MaxManifest)
 			}
 			e.At, e.Ref = onlyDay(e.At), st.items[0].ID

@@ -87,8 +87,8 @@ func (s *Service) announce(ctx context.Context, call Call, of string, at media.P
 	}
 	expires := s.uploadEnd(tenant.Policy)
 	var items []casefile.Evidence
-	plan := func(e *casefile.Event, has int) error {
-		if has+len(in) > tenant.Policy.MaxManifest {
+	plan := func(e *casefile.Event, has []casefile.Evidence) error {
+		if len(in) > tenant.Policy.room(has) {
 			return errTooManyItems(tenant.Policy.MaxManifest)
 		}
 		items = nil
@@ -108,7 +108,7 @@ func (s *Service) announce(ctx context.Context, call Call, of string, at media.P
 	if of == toTask {
 		_, err = change(ctx, s, call, s.Tasks, casefile.TaskMoves, record, casefile.TaskWork,
 			func(t *casefile.Task, e *casefile.Event) ([]casefile.Effect, error) {
-				err := plan(e, t.Loose())
+				err := plan(e, t.Collected)
 				t.Collected = append(t.Collected, items...)
 				return nil, err
 			})
@@ -127,7 +127,7 @@ func (s *Service) announce(ctx context.Context, call Call, of string, at media.P
 		_, err = change(ctx, s, call, s.Reports, casefile.ReportMoves, record, action,
 			func(r *casefile.Report, e *casefile.Event) ([]casefile.Effect, error) {
 				list := manifestOf(r, of)
-				err := plan(e, len(*list))
+				err := plan(e, *list)
 				*list = append(*list, items...)
 				if of == toReply {
 					e.Command = "announce_attachment"
@@ -148,6 +148,27 @@ func (s *Service) announce(ctx context.Context, call Call, of string, at media.P
 		return nil, err
 	}
 	return s.announced(ctx, call, record, len(in), manifest)
+}
+
+// entries is how many times as many items as it has places a manifest lists, what
+// came to nothing among them: a record has an end.
+const entries = 5
+
+// room is how many more items a manifest takes. One that came to nothing takes no
+// place: a bad network would use all of them up. Segments of recordings have
+// limits of their own.
+func (p Policy) room(items []casefile.Evidence) int {
+	taken, all := 0, 0
+	for _, item := range items {
+		if item.Recording != "" {
+			continue
+		}
+		all++
+		if item.State != casefile.EvidenceRejected || item.Stored() {
+			taken++
+		}
+	}
+	return max(0, min(p.MaxManifest-taken, entries*p.MaxManifest-all))
 }
 
 func manifestOf(r *casefile.Report, of string) *[]casefile.Evidence {
