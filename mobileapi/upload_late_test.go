@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -183,4 +184,48 @@ func TestWhatCameToNothingTakesNoPlace(t *testing.T) {
 	rounds(25 - 14)
 	h.refused(h.post("/v1/receipt/uploads", h.token, newKey(), one), "report.too_many_items /evidence")
 	h.refused(h.form("/v1/receipt/evidence", h.token, newKey(), photo(picture(4))), "report.too_many_items /evidence")
+}
+
+// TestAnUploadThatIsWholeIsNotGone: who lost the last answer and sent its piece
+// again was told that the upload is gone and to announce the file anew, as if it
+// were not here.
+func TestAnUploadThatIsWholeIsNotGone(t *testing.T) {
+	t.Parallel()
+	h := start(t).submit(report())
+	content := large(100 << 10)
+	end := len(content)
+	item := h.announce("/v1/receipt/uploads", h.token, wire.AnnounceItem{Kind: casefile.Photo, Size: int64(end)})
+	var at string
+	for range 2 { // with all of it
+		a := h.tus("POST", uploads, h.token, bytes.NewReader(content), "Upload-Length", strconv.Itoa(end), "Content-Type", piece,
+			"Upload-Metadata", "right "+b64(item.Right))
+		if at = a.header.Get("Location"); a.status != http.StatusCreated || a.header.Get("Upload-Offset") != strconv.Itoa(end) {
+			t.Fatalf("got %d %s, offset %s", a.status, a.body, a.header.Get("Upload-Offset"))
+		}
+	}
+	none := sha256.Sum256(nil)
+	for name, tt := range map[string]struct {
+		answer answer
+		status int
+		code   string
+	}{
+		"the last piece again":   {h.patch(at, h.token, end-1, bytes.NewReader(content[end-1:])), 409, "upload.offset"},
+		"behind the end":         {h.patch(at, h.token, end+1, nil), 409, "upload.offset"},
+		"nothing at the end":     {h.patch(at, h.token, end, nil), 204, ""},
+		"nothing, its checksum":  {h.patch(at, h.token, end, nil, "Upload-Checksum", "sha256 "+b64(string(none[:]))), 204, ""},
+		"nothing, another's":     {h.patch(at, h.token, end, nil, "Upload-Checksum", "sha256 "+b64(strings.Repeat("x", sha256.Size))), 460, "upload.checksum"},
+		"a byte more":            {h.patch(at, h.token, end, strings.NewReader("x")), 413, "upload.too_long"},
+		"a byte more, chunked":   {h.patch(at, h.token, end, io.MultiReader(strings.NewReader("x"))), 413, "upload.too_long"},
+		"that it is to be ended": {h.tus("DELETE", at, h.token, nil), 410, "upload.gone"},
+	} {
+		if code := tt.answer.status; code != tt.status || (tt.code != "" && tt.answer.code() != tt.code) {
+			t.Errorf("%s: got %d %s, want %d %s", name, code, tt.answer.body, tt.status, tt.code)
+		}
+		if tt.status == http.StatusNoContent && tt.answer.header.Get("Upload-Offset") != strconv.Itoa(end) {
+			t.Errorf("%s: got offset %q", name, tt.answer.header.Get("Upload-Offset"))
+		}
+	}
+	if n := len(h.report().Evidence); n != 1 || h.offset(at, h.token) != end {
+		t.Errorf("got %d items", n)
+	}
 }

@@ -1,10 +1,12 @@
 package workflow
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"log/slog"
 	"time"
 
@@ -90,12 +92,16 @@ func (s *Service) itemsFor(ctx context.Context, actor casefile.Actor, u upload.U
 }
 
 // CreateUpload uses a right: the upload of that length begins, with a first
-// piece or without (nil). The same again is the same upload, as long as it takes
-// pieces; if something of it is here, the first piece is not read again.
+// piece or without (nil). The same again is the same upload, a whole one too; if
+// something of it is here, the first piece is not read again.
 func (s *Service) CreateUpload(ctx context.Context, actor casefile.Actor, right string, length int64, name string, first *upload.Piece) (Sent, error) {
 	u, err := s.sending(ctx, actor, uploadID(right))
 	if err != nil {
 		return Sent{}, err
+	}
+	if u.Stage == upload.Whole {
+		sent, err := s.whereIs(ctx, u)
+		return sent, errors.Join(err, declared(length, sent.Length))
 	}
 	if err := s.ended(u); err != nil {
 		return Sent{}, err
@@ -104,11 +110,8 @@ func (s *Service) CreateUpload(ctx context.Context, actor casefile.Actor, right 
 	if err != nil {
 		return Sent{}, err
 	}
-	switch {
-	case length > state.Length:
-		return Sent{}, fault.New(fault.TooLarge, "upload.too_long", "the right is for the size that was announced")
-	case length < state.Length:
-		return Sent{}, fault.New(fault.Invalid, "upload.length", "the right is for the size that was announced")
+	if err := declared(length, state.Length); err != nil {
+		return Sent{}, err
 	}
 	if first != nil && state.Offset == 0 {
 		first.Name = &name
@@ -118,6 +121,18 @@ func (s *Service) CreateUpload(ctx context.Context, actor casefile.Actor, right 
 		return Sent{}, uploadFault(err)
 	}
 	return s.sent(u)
+}
+
+// declared refuses another length than the one that was announced.
+func declared(length, announced int64) error {
+	switch {
+	case length > announced:
+		return fault.New(fault.TooLarge, "upload.too_long", "the right is for the size that was announced")
+	case length < announced:
+		return fault.New(fault.Invalid, "upload.length", "the right is for the size that was announced")
+	default:
+		return nil
+	}
 }
 
 // ended refuses what came to an end, in either way.
@@ -144,6 +159,10 @@ func (s *Service) FindUpload(ctx context.Context, actor casefile.Actor, id strin
 	if err != nil {
 		return Sent{}, err
 	}
+	return s.whereIs(ctx, u)
+}
+
+func (s *Service) whereIs(ctx context.Context, u *sending) (Sent, error) {
 	if u.Stage == upload.Rejected || (u.Stage == upload.Open && s.ended(u) != nil) {
 		return Sent{}, uploadFault(upload.ErrEnded)
 	}
@@ -173,15 +192,41 @@ func (s *Service) begun(ctx context.Context, actor casefile.Actor, id string) (*
 
 // SendPiece takes a piece in and returns how far the upload is then. Everything
 // before that offset is durable. Of a piece that breaks off, what arrived stays.
+// One that is whole takes no byte more: a piece at its end is empty.
 func (s *Service) SendPiece(ctx context.Context, actor casefile.Actor, id string, p upload.Piece) (Sent, error) {
 	u, err := s.begun(ctx, actor, id)
 	if err != nil {
 		return Sent{}, err
 	}
+	if u.Stage == upload.Whole {
+		sent, err := s.whereIs(ctx, u)
+		if err == nil {
+			err = uploadFault(emptyAt(sent.Length, p))
+		}
+		return sent, err
+	}
 	if err := s.ended(u); err != nil {
 		return Sent{}, err
 	}
 	return s.sendPiece(ctx, u, p)
+}
+
+// emptyAt refuses a piece unless it is empty and begins at the end.
+func emptyAt(end int64, p upload.Piece) error {
+	if p.Offset != end {
+		return upload.ErrOffset
+	}
+	n, err := io.ReadFull(p.Body, make([]byte, 1))
+	switch {
+	case n > 0:
+		return upload.ErrTooLong
+	case !errors.Is(err, io.EOF):
+		return err //nolint:wrapcheck // the body's
+	case p.Sum != nil && !bytes.Equal(p.Sum.Sum(nil), p.Want):
+		return upload.ErrChecksum
+	default:
+		return nil
+	}
 }
 
 func (s *Service) sendPiece(ctx context.Context, u *sending, p upload.Piece) (Sent, error) {
