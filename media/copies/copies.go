@@ -115,7 +115,7 @@ var (
 var (
 	ErrNoIsolation = errors.New("copies: there is no isolation, so films, sounds, documents and HEIC wait")
 	ErrNotScanned  = errors.New("copies: the scanner for malware does not answer, so all evidence waits")
-	ErrNoRoom      = errors.New("copies: the scratch folder is full")
+	ErrNoRoom      = errors.New("copies: the scratch folder is full, or cannot be used")
 )
 
 // Maker makes copies. It may be used by many goroutines.

@@ -29,9 +29,9 @@ var pageCount = regexp.MustCompile(`(?m)^Pages:\s+(\d+)$`)
 // file attaches, links to, runs or says of itself is not on its pages.
 func (j *job) document(ctx context.Context) error {
 	limits := sandbox.Limits{Wall: time.Minute, CPU: time.Minute, Memory: 1 << 30, Space: 2 << 30, File: maxPicture, Processes: 16}
-	out, err := j.m.box.Run(ctx, sandbox.Job{Dir: j.dir, Program: pdfinfo, Args: []string{in}, Stdout: 256 << 10, Limits: limits})
+	out, err := j.run(ctx, sandbox.Job{Dir: j.dir, Program: pdfinfo, Args: []string{in}, Stdout: 256 << 10, Limits: limits})
 	if err != nil {
-		return ofProgram(err)
+		return err
 	}
 	found := pageCount.FindSubmatch(out)
 	if found == nil {
@@ -48,12 +48,12 @@ func (j *job) document(ctx context.Context) error {
 		names[i] = fmt.Sprintf("page-%0*d.jpg", len(strconv.Itoa(n)), i+1)
 	}
 	limits.Wall, limits.CPU, limits.File = j.o.Limits.Wall, j.o.Limits.Wall, maxPage
-	_, err = j.m.box.Run(ctx, sandbox.Job{
+	_, err = j.run(ctx, sandbox.Job{
 		Dir: j.dir, Program: pdftoppm, Writes: names, Stdout: 1 << 10, Limits: limits,
 		Args: []string{"-jpeg", "-scale-to", strconv.Itoa(pageSide), "-l", strconv.Itoa(j.o.Limits.Pages), in, "page"},
 	})
 	if err != nil {
-		return ofProgram(err)
+		return err
 	}
 	return j.bind(ctx, names)
 }

@@ -80,7 +80,7 @@ func (j *job) film(ctx context.Context, demuxer string) error {
 
 // probe reads what streams a file has and holds them against the limits.
 func (j *job) probe(ctx context.Context, demuxer, name string) (*probed, error) {
-	out, err := j.m.box.Run(ctx, sandbox.Job{
+	out, err := j.run(ctx, sandbox.Job{
 		Dir: j.dir, Program: ffprobe, Stdout: 1 << 20,
 		Args: slices.Concat([]string{"-v", "error"}, j.reading(demuxer), []string{
 			"-show_entries", "format=duration:stream=index,codec_type,codec_name,width,height,duration,color_transfer:stream_disposition=attached_pic",
@@ -89,7 +89,7 @@ func (j *job) probe(ctx context.Context, demuxer, name string) (*probed, error) 
 		Limits: sandbox.Limits{Wall: time.Minute, CPU: 30 * time.Second, Memory: 1 << 30, Space: 2 << 30, File: 1 << 20, Processes: 64},
 	})
 	if err != nil {
-		return nil, ofProgram(err)
+		return nil, err
 	}
 	found := new(probed)
 	if err := json.Unmarshal(out, found); err != nil {
@@ -255,15 +255,12 @@ func (j *job) code(ctx context.Context, demuxer string, args ...string) error {
 
 // ffmpeg runs FFmpeg, which writes the file that its last argument names.
 func (j *job) ffmpeg(ctx context.Context, args []string) error {
-	_, err := j.m.box.Run(ctx, sandbox.Job{
+	_, err := j.run(ctx, sandbox.Job{
 		Dir: j.dir, Program: ffmpeg, Writes: args[len(args)-1:], Stdout: 1 << 10,
 		Args: append([]string{"-v", "error", "-nostdin", "-y", "-filter_threads", "2"}, args...),
 		Limits: sandbox.Limits{
 			Wall: j.o.Limits.Wall, CPU: 2 * j.o.Limits.Wall, Memory: 2 << 30, Space: 4 << 30, File: maxCopy, Processes: 64,
 		},
 	})
-	if err != nil {
-		return ofProgram(err)
-	}
-	return nil
+	return err
 }

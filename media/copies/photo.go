@@ -105,12 +105,12 @@ func (j *job) heic(ctx context.Context) error {
 	if uint64(still.Width)*uint64(still.Height) > uint64(j.o.Limits.Pixels) { //nolint:gosec // G115: none is negative
 		return ErrPixels
 	}
-	_, err = j.m.box.Run(ctx, sandbox.Job{
+	_, err = j.run(ctx, sandbox.Job{
 		Dir: j.dir, Program: sandbox.Self, Image: j.m.heicBy, Args: []string{HEICCommand}, Writes: []string{displayFile, thumbnailFile}, Stdout: 1 << 10,
 		Limits: sandbox.Limits{Wall: 2 * time.Minute, CPU: 2 * time.Minute, Memory: heicMemory, File: maxPicture, Processes: 256},
 	})
 	if err != nil {
-		return ofProgram(err)
+		return err
 	}
 	drawn := make([]scrub.Copy, 2)
 	for i, name := range []string{displayFile, thumbnailFile} {
@@ -157,6 +157,22 @@ func DrawHEIC() error {
 		}
 	}
 	return nil
+}
+
+// run runs a program over the file. That the isolation works no more, or that the
+// folder is full, is not the file's fault, whatever the program says of it.
+func (j *job) run(ctx context.Context, program sandbox.Job) ([]byte, error) {
+	out, err := j.m.box.Run(ctx, program)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if full := j.full(); full != nil { // a program may leave out what found no room, and say nothing
+		return nil, full
+	}
+	if err != nil && j.m.box.Works(ctx, j.m.scratch) != nil && ctx.Err() == nil {
+		return nil, ErrNoIsolation
+	}
+	return out, ofProgram(err)
 }
 
 // ofProgram says what the end of a program means for the file. FFmpeg names the

@@ -88,12 +88,12 @@ const in = "in"
 func (m *Maker) open(ctx context.Context, r io.Reader, o Options, keep func(context.Context, Copy) error) (*job, error) {
 	dir, err := os.MkdirTemp(m.scratch, jobs)
 	if err != nil {
-		return nil, fmt.Errorf("scratch folder: %w", err)
+		return nil, noRoom(err)
 	}
 	j := &job{m: m, dir: dir, o: o, keep: keep}
 	if j.lock, err = claim(dir); err != nil {
 		j.close()
-		return nil, err
+		return nil, noRoom(err)
 	}
 	if err := j.fill(ctx, r); err != nil {
 		j.close()
@@ -113,12 +113,12 @@ func (j *job) close() {
 func (j *job) fill(ctx context.Context, r io.Reader) error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(j.dir, &fs); err != nil {
-		return fmt.Errorf("scratch folder: %w", err)
+		return noRoom(err)
 	}
 	most := min(j.o.Limits.Bytes, int64(fs.Blocks)*fs.Bsize/2) //nolint:gosec // G115: the other half is for the copies
 	f, err := os.OpenFile(filepath.Join(j.dir, in), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o400)
 	if err != nil {
-		return fmt.Errorf("scratch folder: %w", err)
+		return noRoom(err)
 	}
 	n, err := io.Copy(f, io.LimitReader(reading{ctx, r}, most+1))
 	switch {
@@ -132,6 +132,43 @@ func (j *job) fill(ctx context.Context, r io.Reader) error {
 		}
 	}
 	return errors.Join(err, f.Close(), sandbox.Own(filepath.Join(j.dir, in)), sandbox.Own(j.dir))
+}
+
+// noRoom is an error of the folder, which says nothing of the file.
+func noRoom(err error) error { return fmt.Errorf("%w: %w", ErrNoRoom, err) }
+
+// spare is how many bytes are free in a folder that is not full.
+const spare = 1 << 20
+
+// full returns ErrNoRoom where the folder is full, and ErrEffort if that is the
+// job's own doing: then it is so whenever it is tried.
+func (j *job) full() error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(j.dir, &fs); err != nil {
+		return noRoom(err)
+	}
+	own := int64(0)
+	files, err := os.ReadDir(j.dir)
+	if err != nil {
+		return noRoom(err)
+	}
+	for _, file := range files {
+		if info, err := file.Info(); err == nil {
+			own += info.Size()
+		}
+	}
+	return crowded(int64(fs.Blocks)*fs.Bsize, int64(fs.Bavail)*fs.Bsize, own) //nolint:gosec // G115: no disk has so many bytes
+}
+
+func crowded(size, free, own int64) error {
+	switch {
+	case free >= spare:
+		return nil
+	case own > (size-free)/2:
+		return ErrEffort
+	default:
+		return ErrNoRoom
+	}
 }
 
 // reading ends with its context.

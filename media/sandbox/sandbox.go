@@ -41,6 +41,9 @@ const nobody = 65534
 var (
 	// ErrLimit says that the program was ended at one of its limits.
 	ErrLimit = errors.New("sandbox: the program reached a limit")
+	// ErrKilled says that somebody ended the program before any limit of its own:
+	// the kernel, when the machine has no memory left, or a person.
+	ErrKilled = errors.New("sandbox: the program was killed from outside")
 	// ErrNone says that this machine has no isolation that works.
 	ErrNone = errors.New("sandbox: no isolation is available")
 )
@@ -165,8 +168,13 @@ func empty(path string) error {
 	return errors.Join(f.Close(), Own(path))
 }
 
+// Works tries the isolation again, in a folder: what a machine allows can change
+// while this process runs. It returns ErrNone, or why it could not try.
+func (s *Sandbox) Works(ctx context.Context, scratch string) error { return s.try(ctx, scratch) }
+
 // Run runs a job to its end and returns what it printed. It returns ErrLimit,
-// a FailedError, or the error of ctx; nothing of the job is left running.
+// ErrKilled, a FailedError, or the error of ctx; nothing of the job is left
+// running.
 func (s *Sandbox) Run(ctx context.Context, job Job) ([]byte, error) {
 	for _, name := range job.Writes {
 		if err := empty(filepath.Join(job.Dir, name)); err != nil {
@@ -175,6 +183,9 @@ func (s *Sandbox) Run(ctx context.Context, job Job) ([]byte, error) {
 	}
 	timed, cancel := context.WithTimeout(ctx, job.Limits.Wall)
 	defer cancel()
+	// Before this time not even all processors together reach the limit on theirs.
+	early, over := context.WithTimeout(ctx, job.Limits.CPU/time.Duration(runtime.NumCPU()))
+	defer over()
 	line := slices.Concat(s.wrap(job.Dir, job.Writes), limited(job.Limits), []string{job.Program}, job.Args)
 	cmd := exec.CommandContext(timed, line[0], line[1:]...) //nolint:gosec // G204: the line is of this package's making
 	out, tail := &capped{left: job.Stdout, over: cancel}, &ending{}
@@ -196,8 +207,12 @@ func (s *Sandbox) Run(ctx context.Context, job Job) ([]byte, error) {
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case timed.Err() != nil || killed(err):
+	case timed.Err() != nil || ended(err, syscall.SIGXCPU) || ended(err, syscall.SIGXFSZ):
 		return nil, ErrLimit
+	case ended(err, syscall.SIGKILL) && early.Err() != nil: // of the limit on the processor's time, which gives no other signal
+		return nil, ErrLimit
+	case ended(err, syscall.SIGKILL):
+		return nil, ErrKilled
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -218,19 +233,15 @@ func run(cmd *exec.Cmd) error {
 	return <-done
 }
 
-// killed says whether a program was ended by a signal, as prlimit's limits do.
-// The wrappers give the signal of what they ran as 128 and its number.
-func killed(err error) bool {
+// ended says whether a program was ended by a signal. The wrappers give that of
+// what they ran as 128 and its number.
+func ended(err error, by syscall.Signal) bool {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return false
 	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return true
-	}
-	return slices.Contains([]int{
-		128 + int(syscall.SIGKILL), 128 + int(syscall.SIGXCPU), 128 + int(syscall.SIGXFSZ),
-	}, exit.ExitCode())
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return exit.ExitCode() == 128+int(by) || (ok && status.Signaled() && status.Signal() == by)
 }
 
 // limited returns the front of a command line that sets limits.

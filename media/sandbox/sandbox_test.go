@@ -142,6 +142,18 @@ func TestLimitsEndAProgramWithItsChildren(t *testing.T) {
 	})
 }
 
+// TestKilledFromOutsideIsNoLimit: a program that the kernel ended because the
+// machine had no memory left counted as one that took more than it may.
+func TestKilledFromOutsideIsNoLimit(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *sandbox.Sandbox) {
+		t.Helper()
+		if _, err := shell(t, s, `kill -KILL $$`, small()); !errors.Is(err, sandbox.ErrKilled) {
+			t.Errorf("got %v, want %v", err, sandbox.ErrKilled)
+		}
+	})
+}
+
 // running returns the processes of this machine with a text in their line.
 func running(tb testing.TB, text string) string {
 	tb.Helper()

@@ -142,6 +142,8 @@ func (s *Service) copyJob(ctx context.Context, j CopyJob) error {
 	case lost: // ended, or another process has the job
 		return ctx.Err()
 	case errors.Is(err, copies.ErrNoIsolation), errors.Is(err, copies.ErrNoRoom), errors.Is(err, copies.ErrNotScanned):
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "copies wait", slog.Bool("isolation", !errors.Is(err, copies.ErrNoIsolation)),
+			slog.Bool("room", !errors.Is(err, copies.ErrNoRoom)), slog.Bool("scanner", !errors.Is(err, copies.ErrNotScanned)))
 		_, err := s.CopyJobs.Turn(ctx, lease.job, s.now().Add(copyWait), j.Tries)
 		return err
 	case errors.As(err, new(*outsideError)) && !errors.Is(err, media.ErrDamaged):

@@ -1,0 +1,74 @@
+package copies_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gridwatch/media/copies"
+	"gridwatch/media/sandbox"
+)
+
+// TestIsolationThatWorksNoMoreIsNotTheFilesFault: what the wrapper of a program
+// said when it could not isolate any more was taken for what the program says of
+// a broken file, which was rejected for good.
+func TestIsolationThatWorksNoMoreIsNotTheFilesFault(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"bwrap", "unshare"} {
+		var dir string
+		m := newMaker(t, func(c *copies.Config) { c.Ways, dir = sandbox.Only(way), c.Scratch })
+		want := error(nil)
+		if os.Geteuid() == 0 { // whose programs run as another user, and do not get through
+			want = copies.ErrNoIsolation
+		}
+		for name, file := range map[string][]byte{"film": film(t, "mp4"), "document": pdf(t, 1), "HEIC": phone(t)} {
+			if err := os.Chmod(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := makeCopies(t, m, file, copies.Options{}); !errors.Is(err, want) {
+				t.Errorf("%s, %s: got %v, want %v", way, name, err, want)
+			}
+			if err := os.Chmod(dir, 0o711); err != nil {
+				t.Fatal(err)
+			}
+			mustMake(t, m, file, copies.Options{})
+		}
+	}
+}
+
+// TestAFolderThatIsGoneIsNotTheFilesFault: after five tries within minutes a file
+// was given up, because somebody had cleared the memory's folder.
+func TestAFolderThatIsGoneIsNotTheFilesFault(t *testing.T) {
+	t.Parallel()
+	var dir string
+	m := newMaker(t, func(c *copies.Config) { dir = c.Scratch })
+	own, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(own) != 1 {
+		t.Fatalf("got %v, %v", own, err)
+	}
+	if err := os.Remove(own[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := makeCopies(t, m, film(t, "mp4"), copies.Options{}); !errors.Is(err, copies.ErrNoRoom) {
+		t.Errorf("got %v, want %v", err, copies.ErrNoRoom)
+	}
+}
+
+// TestAFullFolderIsTheFaultOfWhoFilledIt: a program that found no room ended with
+// an error, and the file was rejected as broken.
+func TestAFullFolderIsTheFaultOfWhoFilledIt(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		size, free, own int64
+		want            error
+	}{
+		"room":           {64 << 20, 2 << 20, 60 << 20, nil},
+		"filled by it":   {64 << 20, 4096, 60 << 20, copies.ErrEffort},
+		"filled by else": {64 << 20, 0, 20 << 20, copies.ErrNoRoom},
+	} {
+		if err := copies.Crowded(tt.size, tt.free, tt.own); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tt.want)
+		}
+	}
+}
