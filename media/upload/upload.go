@@ -61,8 +61,9 @@ const (
 	Rejected Stage = "rejected" // see Reason
 )
 
-// Upload is the record of an upload. Nothing of its size, name or digest is in
-// clear: that stands in Sealed.
+// Upload is the record of an upload. Nothing of its name, digest or declared
+// length is in clear: that stands in Sealed. How much of it is here, the parts
+// tell in the object store too.
 type Upload struct {
 	ID      string      `bson:"_id"`
 	Tenant  string      `bson:"tenant"`
