@@ -129,7 +129,7 @@ func TestUploadInPieces(t *testing.T) {
 		}
 	}
 	item := h.report().Evidence[0]
-	if item.Upload != "" || item.Parts > 4 {
+	if item.Upload != "" || item.Parts > 6 {
 		t.Errorf("got %d parts in %v, upload %q", item.Parts, item.Runs, item.Upload)
 	}
 	desk := staff("desk", casefile.DeskOfficer)
