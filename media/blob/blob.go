@@ -85,7 +85,7 @@ func (s *Store) EnsureBucket(ctx context.Context) error {
 		return s.Ready(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("make bucket: %w", err)
+		return fmt.Errorf("make bucket: %w", told(err))
 	}
 	return nil
 }
@@ -94,12 +94,22 @@ func (s *Store) EnsureBucket(ctx context.Context) error {
 func (s *Store) Ready(ctx context.Context) error {
 	ok, err := s.core.BucketExists(ctx, s.bucket)
 	if err != nil {
-		return fmt.Errorf("look up bucket: %w", err)
+		return fmt.Errorf("look up bucket: %w", told(err))
 	}
 	if !ok {
 		return errors.New("blob: the bucket does not exist")
 	}
 	return nil
+}
+
+// told is an error without the address it was sent to: that names the object,
+// and a line of a log has the time of day.
+func told(err error) error {
+	var sent *url.Error
+	if errors.As(err, &sent) {
+		return sent.Err
+	}
+	return err
 }
 
 // Put stores body under key in one request of known length and replaces what
@@ -115,7 +125,7 @@ func (s *Store) Put(ctx context.Context, key string, body []byte) error {
 	_, err := s.core.Client.PutObject(ctx, s.bucket, s.prefix+key, given, int64(len(body)),
 		minio.PutObjectOptions{DisableMultipart: true, DisableContentSha256: true, Checksum: minio.ChecksumFullObjectCRC32C})
 	if err != nil {
-		return fmt.Errorf("put object: %w", err)
+		return fmt.Errorf("put object: %w", told(err))
 	}
 	return nil
 }
@@ -164,7 +174,7 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, int64, erro
 		switch code := minio.ToErrorResponse(err).Code; {
 		case code == minio.NoSuchKey || (code == minio.NoSuchBucket && bucket != s.bucket):
 		case err != nil:
-			return nil, 0, fmt.Errorf("get object: %w", err)
+			return nil, 0, fmt.Errorf("get object: %w", told(err))
 		default:
 			return body, info.Size, nil
 		}
@@ -180,7 +190,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 
 func (s *Store) removeOpen(ctx context.Context, key string) error {
 	if err := s.core.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{}); err != nil {
-		return fmt.Errorf("delete object: %w", err)
+		return fmt.Errorf("delete object: %w", told(err))
 	}
 	return nil
 }
@@ -192,7 +202,7 @@ func (s *Store) List(ctx context.Context, prefix string, visit func(key string, 
 	opts := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true}
 	for object := range s.core.ListObjectsIter(ctx, s.bucket, opts) {
 		if object.Err != nil {
-			return fmt.Errorf("list objects: %w", object.Err)
+			return fmt.Errorf("list objects: %w", told(object.Err))
 		}
 		if err := visit(object.Key[len(s.prefix):], object.LastModified); err != nil {
 			return err

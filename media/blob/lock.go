@@ -45,7 +45,7 @@ func (s *Store) EnsureLocked(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case code != minio.BucketAlreadyOwnedByYou && code != minio.BucketAlreadyExists:
-		return fmt.Errorf("make the bucket of locked objects: %w", err)
+		return fmt.Errorf("make the bucket of locked objects: %w", told(err))
 	}
 	state, _, _, _, err := s.core.GetObjectLockConfig(ctx, bucket)
 	if err != nil || state != "Enabled" {
@@ -67,7 +67,7 @@ func (s *Store) Lock(ctx context.Context, key string, until time.Time) error {
 	case minio.ToErrorResponse(err).Code == minio.NoSuchKey:
 		return s.extend(ctx, key, until)
 	case err != nil:
-		return fmt.Errorf("lock object: %w", err)
+		return fmt.Errorf("lock object: %w", told(err))
 	}
 	return s.removeOpen(ctx, key)
 }
@@ -80,7 +80,7 @@ func (s *Store) extend(ctx context.Context, key string, until time.Time) error {
 	case minio.ToErrorResponse(err).Code == minio.NoSuchKey:
 		return ErrNotFound
 	case err != nil:
-		return fmt.Errorf("read retention: %w", err)
+		return fmt.Errorf("read retention: %w", told(err))
 	case was != nil && !was.Before(until):
 		return nil
 	}
@@ -88,7 +88,7 @@ func (s *Store) extend(ctx context.Context, key string, until time.Time) error {
 	until = until.UTC()
 	err = s.core.PutObjectRetention(ctx, bucket, at, minio.PutObjectRetentionOptions{Mode: &retention, RetainUntilDate: &until})
 	if err != nil {
-		return fmt.Errorf("extend retention: %w", err)
+		return fmt.Errorf("extend retention: %w", told(err))
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (s *Store) Hold(ctx context.Context, key string, on bool) error {
 	case minio.ToErrorResponse(err).Code == minio.NoSuchKey:
 		return ErrNotFound
 	case err != nil:
-		return fmt.Errorf("hold object: %w", err)
+		return fmt.Errorf("hold object: %w", told(err))
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (s *Store) removeLocked(ctx context.Context, key string) error {
 		case minio.ToErrorResponse(v.Err).Code == minio.NoSuchBucket:
 			return nil
 		case v.Err != nil:
-			return fmt.Errorf("list versions: %w", v.Err)
+			return fmt.Errorf("list versions: %w", told(v.Err))
 		case v.Key != at:
 			continue
 		}
@@ -128,7 +128,7 @@ func (s *Store) removeLocked(ctx context.Context, key string) error {
 		case code == "ObjectLocked" || code == minio.AccessDenied || code == "InvalidRequest":
 			return ErrLocked
 		case err != nil:
-			return fmt.Errorf("delete locked object: %w", err)
+			return fmt.Errorf("delete locked object: %w", told(err))
 		}
 	}
 	return nil
