@@ -229,3 +229,17 @@ func TestAnUploadThatIsWholeIsNotGone(t *testing.T) {
 		t.Errorf("got %d items", n)
 	}
 }
+
+// TestAClockThatWasAheadLocksNothing: a process whose clock was an hour ahead and
+// that died locked an upload for the hour.
+func TestAClockThatWasAheadLocksNothing(t *testing.T) {
+	t.Parallel()
+	h := start(t).submit(report())
+	content := large(100 << 10)
+	at := h.begin("/v1/receipt/uploads", h.token, content)
+	id, ahead := strings.TrimPrefix(at, uploads+"/"), h.clock.now().Add(time.Hour)
+	must(h.service.Uploads.Lease(t.Context(), "county", id, ahead, ahead.Add(upload.Lease)))
+	if a := h.patch(at, h.token, 0, bytes.NewReader(content)); a.status != http.StatusNoContent {
+		t.Errorf("got %d %s", a.status, a.body)
+	}
+}

@@ -40,10 +40,14 @@ func noUpload(translated, err error) error {
 	return translated
 }
 
+// Lease takes a lease that runs for twice the time asked for or more as over: it
+// is of a clock that was far ahead, and of nobody who is at work.
 func (s uploads) Lease(ctx context.Context, tenant, id string, now, until time.Time) (upload.Upload, error) {
 	var u upload.Upload
 	err := s.c.FindOneAndUpdate(ctx,
-		bson.M{"_id": id, "tenant": tenant, "until": bson.M{"$lte": now}},
+		bson.M{"_id": id, "tenant": tenant, "$or": bson.A{
+			bson.M{"until": bson.M{"$lte": now}}, bson.M{"until": bson.M{"$gte": until.Add(until.Sub(now))}},
+		}},
 		bson.M{"$inc": bson.M{"term": 1}, "$set": bson.M{"until": until}},
 		options.FindOneAndUpdate().SetReturnDocument(options.After),
 	).Decode(&u)
