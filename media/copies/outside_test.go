@@ -72,3 +72,22 @@ func TestAFullFolderIsTheFaultOfWhoFilledIt(t *testing.T) {
 		}
 	}
 }
+
+// TestAPhotoAsLargeAsItMayBeSentHasCopies: a photo of more than 20 MiB was taken
+// in by pieces, whole, and then rejected; and the policy's number of pixels held
+// for films and HEIC alone.
+func TestAPhotoAsLargeAsItMayBeSentHasCopies(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t, nil)
+	file := append(photo(), make([]byte, 24<<20)...)
+	if got := mustMake(t, m, file, copies.Options{Size: int64(len(file))}); len(got) != 2 {
+		t.Errorf("got %d copies, want 2", len(got))
+	}
+	if _, err := makeCopies(t, m, photo(), copies.Options{Limits: copies.Limits{Pixels: 1000}}); !errors.Is(err, copies.ErrPixels) {
+		t.Errorf("got %v, want %v", err, copies.ErrPixels)
+	}
+	long := append(photo(), make([]byte, 64<<20)...)
+	if _, err := makeCopies(t, m, long, copies.Options{}); !errors.Is(err, copies.ErrTooLarge) {
+		t.Errorf("got %v, want %v", err, copies.ErrTooLarge)
+	}
+}

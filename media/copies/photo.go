@@ -27,7 +27,7 @@ const (
 
 // photo draws a picture of a kind that Go reads.
 func (m *Maker) photo(ctx context.Context, r io.Reader, o Options, keep func(context.Context, Copy) error) error {
-	most := min(o.Limits.Bytes, scrub.DefaultMaxBytes)
+	most := min(o.Limits.Bytes, maxPicture)
 	if o.Size > most {
 		return ErrTooLarge
 	}
@@ -41,6 +41,9 @@ func (m *Maker) photo(ctx context.Context, r io.Reader, o Options, keep func(con
 	}
 	if err := m.scanned(ctx, bytes.NewReader(original)); err != nil {
 		return err
+	}
+	if cfg, _, err := image.DecodeConfig(bytes.NewReader(original)); err == nil && int64(cfg.Width)*int64(cfg.Height) > o.Limits.Pixels {
+		return ErrPixels
 	}
 	drawn, err := m.photos.Draw(ctx, original, displaySide, thumbnailSide)
 	if err != nil {

@@ -224,7 +224,8 @@ func (j *job) read(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxPicture))
 }
 
-// maxPicture bounds the pictures that programs make.
+// maxPicture bounds a picture that is read whole, and those that programs make:
+// as many bytes as the policy lets one be sent with.
 const maxPicture = 64 << 20
 
 // claim locks the folder of a job; it fails while another process holds it.

@@ -83,6 +83,9 @@ func (c *Cleaner) Clean(ctx context.Context, r io.Reader) (Copy, error) {
 	if err != nil {
 		return Copy{}, fmt.Errorf("read picture: %w", err)
 	}
+	if int64(len(original)) > c.cfg.MaxBytes {
+		return Copy{}, ErrTooLarge
+	}
 	copies, err := c.draw(original, c.cfg.Side)
 	if err != nil {
 		return Copy{}, err
@@ -90,7 +93,8 @@ func (c *Cleaner) Clean(ctx context.Context, r io.Reader) (Copy, error) {
 	return copies[0], nil
 }
 
-// Draw does what Clean does, once for each longest side, the largest first.
+// Draw does what Clean does, once for each longest side, the largest first. How
+// many bytes the original has is its caller's business, who has them in memory.
 func (c *Cleaner) Draw(ctx context.Context, original []byte, sides ...int) ([]Copy, error) {
 	leave, err := c.enter(ctx)
 	if err != nil {
@@ -111,9 +115,6 @@ func (c *Cleaner) enter(ctx context.Context) (func(), error) {
 }
 
 func (c *Cleaner) draw(original []byte, sides ...int) ([]Copy, error) {
-	if int64(len(original)) > c.cfg.MaxBytes {
-		return nil, ErrTooLarge
-	}
 	picture, kind, err := c.decode(original)
 	if err != nil {
 		return nil, err
