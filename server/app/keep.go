@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -81,39 +82,61 @@ func (a *App) checkClock(ctx context.Context) {
 	a.service.SetClock(right)
 }
 
-// keep looks after the clock, the keyring file and the terms, and sweeps, until ctx is done; the channel closes
-// when it has ended.
+// keep looks after the clock, the keyring file and the terms, and sweeps, until
+// ctx is done; the channel closes when it has ended. None of it waits for
+// another: a sweep may take long, and a key that other servers make things with
+// has to be known here within seconds.
 func (a *App) keep(ctx context.Context, owner string) <-chan struct{} {
+	now := make(chan os.Signal, 1)
+	signal.Notify(now, syscall.SIGHUP)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		clock, sweep, keys := time.NewTicker(clockEvery), time.NewTicker(sweepEvery), time.NewTicker(keysEvery)
-		defer clock.Stop()
-		defer sweep.Stop()
-		defer keys.Stop()
-		now := make(chan os.Signal, 1)
-		signal.Notify(now, syscall.SIGHUP)
 		defer signal.Stop(now)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-clock.C:
-				a.checkClock(ctx)
-				if _, err := a.service.CatchUpChains(ctx); err != nil && ctx.Err() == nil {
-					a.env.Log.LogAttrs(ctx, slog.LevelError, "leaves of chains wait", slog.String("error", err.Error()))
-				}
-			case <-keys.C:
-				a.keys.refresh(ctx, a.env.Log)
-			case <-now:
-				a.keys.refresh(ctx, a.env.Log)
-			case <-sweep.C:
-				a.sweep(ctx)
-				a.keepTerms(ctx, owner)
-			}
-		}
+		beside(
+			func() { each(ctx, clockEvery, nil, a.lookAtClock) },
+			func() { each(ctx, keysEvery, now, func(ctx context.Context) { a.keys.refresh(ctx, a.env.Log) }) },
+			func() {
+				each(ctx, sweepEvery, nil, func(ctx context.Context) {
+					a.sweep(ctx)
+					a.keepTerms(ctx, owner)
+				})
+			},
+		)
 	}()
 	return done
+}
+
+// beside runs all at once until each has ended.
+func beside(all ...func()) {
+	var running sync.WaitGroup
+	for _, run := range all {
+		running.Go(run)
+	}
+	running.Wait()
+}
+
+// each does something after every period, and at once when asked to, until ctx
+// is done.
+func each(ctx context.Context, period time.Duration, now <-chan os.Signal, do func(context.Context)) {
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-now:
+		}
+		do(ctx)
+	}
+}
+
+func (a *App) lookAtClock(ctx context.Context) {
+	a.checkClock(ctx)
+	if _, err := a.service.CatchUpChains(ctx); err != nil && ctx.Err() == nil {
+		a.env.Log.LogAttrs(ctx, slog.LevelError, "leaves of chains wait", slog.String("error", err.Error()))
+	}
 }
 
 func (a *App) sweep(ctx context.Context) {
