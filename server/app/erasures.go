@@ -33,8 +33,8 @@ func keepTerms(ctx context.Context, c call) error {
 	return c.assembled(ctx, func(a *App) error {
 		a.checkClock(ctx)
 		kept, err := a.service.KeepTerms(ctx, owner)
-		_, told := fmt.Fprintf(c.Stdout, "closed %d, sealed away %d, announced %d, erased %d, recordings removed %d, collections removed %d, openings lapsed %d, failed %d\n",
-			kept.Closed, kept.Archived, kept.Announced, kept.Erased, kept.Recordings, kept.Collected, kept.Lapsed, kept.Failed)
+		_, told := fmt.Fprintf(c.Stdout, "closed %d, sealed away %d, announced %d, erased %d, recordings removed %d, collections removed %d, openings lapsed %d, awards forfeited %d, failed %d\n",
+			kept.Closed, kept.Archived, kept.Announced, kept.Erased, kept.Recordings, kept.Collected, kept.Lapsed, kept.Forfeited, kept.Failed)
 		return errors.Join(err, told)
 	})
 }

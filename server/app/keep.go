@@ -155,5 +155,5 @@ func (a *App) keepTerms(ctx context.Context, owner string) {
 	}
 	a.env.Log.LogAttrs(ctx, slog.LevelInfo, "kept the terms", slog.Int("closed", kept.Closed), slog.Int("sealed_away", kept.Archived),
 		slog.Int("announced", kept.Announced), slog.Int("erased", kept.Erased), slog.Int("recordings", kept.Recordings), slog.Int("collected", kept.Collected),
-		slog.Int("lapsed", kept.Lapsed), slog.Int("failed", kept.Failed))
+		slog.Int("lapsed", kept.Lapsed), slog.Int("forfeited", kept.Forfeited), slog.Int("failed", kept.Failed))
 }

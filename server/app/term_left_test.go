@@ -13,6 +13,7 @@ import (
 	"gridwatch/server/app/demo"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
+	"gridwatch/server/reward"
 	"gridwatch/server/workflow"
 )
 
@@ -258,5 +259,92 @@ func TestKeyThatABackupBringsBackIsDestroyed(t *testing.T) {
 	}
 	if d.steals() {
 		t.Error("the key is still there")
+	}
+}
+
+// heldFor is what the budget still holds for an award.
+func (d *docket) heldFor() (reserved, paid reward.Fen) {
+	d.t.Helper()
+	entries, err := d.w.store.Ledger.OfAward(d.t.Context(), demo.Tenant, d.award)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Step == reward.Reserve {
+			reserved += e.AmountFen
+		}
+		if e.Step == reward.Release {
+			reserved -= e.AmountFen
+		}
+		if e.Step == reward.Pay {
+			paid += e.AmountFen
+		}
+	}
+	return reserved, paid
+}
+
+// notified is a report whose award waits to be asked for.
+func notified(t *testing.T, w *world) *docket {
+	t.Helper()
+	d := newDocket(t, w, casefile.RealName, casefile.IllegalAct).verify(isSo).conclude(isSo)
+	d.do("desk2", d.path("/reply"), object{"conclusion": "It is so.", "facts": "Three bottles.", "decision": "A fine.", "reward": "Due."}, casefile.ReportReplied)
+	d.punish(d.fine(casefile.Unit, 50_000, 0)).allocate(100_000).draft().approve().announce()
+	return d
+}
+
+// TestAwardThatNobodyAsksForEnds: it waited for good, and for as long its money
+// was held and its report was neither sealed away nor erased.
+func TestAwardThatNobodyAsksForEnds(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d := notified(t, w)
+	if reserved, _ := d.heldFor(); reserved == 0 {
+		t.Fatal("nothing is held for the award")
+	}
+	if kept := w.terms(t, 61); kept.Forfeited != 0 || d.shown().State != casefile.AwardNotified {
+		t.Errorf("a day after the last day to claim: got %+v", kept)
+	}
+	if kept := w.terms(t, 92); kept.Forfeited != 1 || d.shown().State != casefile.AwardForfeited {
+		t.Errorf("after the quiet days: got %+v, the award is %s", kept, d.shown().State)
+	}
+	if reserved, paid := d.heldFor(); reserved != 0 || paid != 0 {
+		t.Errorf("the budget holds %d for it, and paid %d", reserved, paid)
+	}
+	if kept := w.terms(t, 93); kept.Forfeited != 0 {
+		t.Error("it ended twice")
+	}
+	if kept := w.terms(t, 130); kept.Archived != 1 {
+		t.Errorf("got %+v, want the report sealed away", kept)
+	}
+}
+
+// TestAwardThatWasAskedForStays: who asked in time waits for the rings, however
+// long they take.
+func TestAwardThatWasAskedForStays(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d := notified(t, w)
+	d.ask()
+	if kept := w.terms(t, 200); kept.Forfeited != 0 || d.shown().State != casefile.AwardNotified {
+		t.Errorf("got %+v, the award is %s", kept, d.shown().State)
+	}
+}
+
+// TestWaivedAwardFreesItsMoney: what was reserved for an award that its reporter
+// gave up stayed reserved.
+func TestWaivedAwardFreesItsMoney(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d := notified(t, w)
+	call := apiclient.Call{Method: http.MethodPost, Path: "/v1/receipt/closing", Key: newKey(t), Body: object{"forfeitAward": true}}
+	if _, err := d.holder().Do(t.Context(), call, nil); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the budget", func() bool {
+		reserved, _ := d.heldFor()
+		return reserved == 0
+	})
+	if got := d.shown().State; got != casefile.AwardWaived {
+		t.Errorf("the award is %s", got)
 	}
 }

@@ -10,7 +10,7 @@ var logged = map[string][]Command{
 	"approval": {"give", "revoke", "refused"},
 	"contact":  {"take", "hand_over", "answer", "finish", "refused"},
 	"ring":     {"create", "leave"}, // versions of the key
-	"award":    {"draft", "approve", "notify", "paid", "adjust"},
+	"award":    {"draft", "approve", "notify", "lapse", "paid", "adjust"},
 	"lead":     {"ask", "agree", "refuse", "deny", "release"},
 }
 

@@ -42,6 +42,7 @@ func migrations() []func(context.Context, *mongo.Database) error {
 		recordedTasks,
 		collectedTasks,
 		lapsingOpenings,
+		unclaimedAwards,
 	}
 }
 

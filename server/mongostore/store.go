@@ -46,7 +46,7 @@ type Store struct {
 	Visits    workflow.Records[casefile.Visit]
 	Hazards   workflow.Records[casefile.Hazard]
 	Penalties workflow.Records[casefile.Penalty]
-	Awards    workflow.Records[casefile.Award]
+	Awards    workflow.Awards
 	Openings  workflow.Openings
 	Rings     workflow.Records[casefile.Ring]
 	Leads     workflow.Records[casefile.Lead]
@@ -114,7 +114,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Visits:    newRecords[casefile.Visit](db, visitKind),
 		Hazards:   newRecords[casefile.Hazard](db, hazardKind),
 		Penalties: newRecords[casefile.Penalty](db, penaltyKind),
-		Awards:    newRecords[casefile.Award](db, awardKind),
+		Awards:    awards{newRecords[casefile.Award](db, awardKind)},
 		Openings:  openings{newRecords[casefile.Opening](db, openingKind)},
 		Rings:     newRecords[casefile.Ring](db, ringKind),
 		Leads:     newRecords[casefile.Lead](db, leadKind),

@@ -100,6 +100,22 @@ func (r openings) Lapsed(ctx context.Context, before time.Time, after string, li
 	}, options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)))
 }
 
+// unclaimedAwards finds the awards whose time to claim is over.
+func unclaimedAwards(ctx context.Context, db *mongo.Database) error {
+	return collection{awardKind, []mongo.IndexModel{index("state", "claim_by")}}.create(ctx, db)
+}
+
+// awards keeps awards (workflow.Awards).
+type awards struct {
+	records[casefile.Award, *casefile.Award]
+}
+
+func (r awards) Unclaimed(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Award, error) {
+	return find[casefile.Award](ctx, r.c, bson.M{
+		"state": casefile.AwardNotified, "claim_by": bson.M{"$lt": before}, "_id": bson.M{"$gt": after},
+	}, options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)))
+}
+
 // erasures keeps the list of erasures (workflow.Erasures).
 type erasures struct{ c *mongo.Collection }
 

@@ -3,8 +3,10 @@ package workflow
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gridwatch/server/casefile"
+	"gridwatch/server/reward"
 )
 
 // lapse destroys what hangs on a report that is erased and would still tell of
@@ -72,4 +74,46 @@ func (s *Service) dropLayer(ctx context.Context, o *casefile.Opening, key string
 			o.Wrapped = nil
 			return nil, nil
 		})
+}
+
+// lapseAwards (逾期未领; R31) ends awards that nobody asked for until the last day
+// to claim, once the quiet days are over too: a reporter who never comes back must
+// not keep a report readable for good. The money is free again. It returns how
+// many there were.
+func (s *Service) lapseAwards(ctx context.Context, failed *failures) (int, error) {
+	lapsed := 0
+	for after, more := "", true; more; {
+		page, err := s.Awards.Unclaimed(ctx, s.daysAgo(s.Terms.Quiet.Days), after, termPage)
+		if err != nil {
+			return lapsed, err
+		}
+		for i := range page {
+			a := &page[i]
+			after = a.ID
+			if !a.AskedAt.IsZero() { // it is for the rings to go on
+				continue
+			}
+			if err := s.lapseAward(ctx, a); err != nil {
+				failed.add(err)
+				continue
+			}
+			lapsed++
+		}
+		more = len(page) == termPage
+	}
+	return lapsed, nil
+}
+
+func (s *Service) lapseAward(ctx context.Context, a *casefile.Award) error {
+	key := "unclaimed:" + a.ID + ":" + a.ClaimBy.Format(time.DateOnly)
+	return followOn(ctx, s, s.Awards, casefile.AwardMoves, a.Tenant, casefile.Follow{Record: a.ID, Command: "lapse"}, key,
+		func(a *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
+			e.At = onlyDay(e.At)
+			return s.logged(ctx, a.Report, &a.Head, casefile.AwardMoves, *e, []casefile.Effect{released(a)})
+		})
+}
+
+// released frees what the budget holds for an award that is not paid.
+func released(a *casefile.Award) casefile.Effect {
+	return casefile.Effect{Budget: &casefile.BudgetEffect{Step: string(reward.Release), Fen: a.Fen, Year: a.Year, By: "system"}}
 }

@@ -189,8 +189,11 @@ func (s *Service) follow(ctx context.Context, tenant string, f casefile.Follow, 
 	case "complete":
 		return followOn(ctx, s, s.Tasks, casefile.TaskMoves, tenant, f, key, func(*casefile.Task, *casefile.Event) ([]casefile.Effect, error) { return nil, nil })
 	case "fund", "waive":
-		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(_ *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
+		return followOn(ctx, s, s.Awards, casefile.AwardMoves, tenant, f, key, func(a *casefile.Award, e *casefile.Event) ([]casefile.Effect, error) {
 			e.At = onlyDay(e.At)
+			if f.Command == "waive" {
+				return []casefile.Effect{released(a)}, nil
+			}
 			return nil, nil
 		})
 	case "pay", "paid", "failed", "put_back":

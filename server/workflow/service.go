@@ -58,7 +58,7 @@ type Deps struct {
 	Visits    Records[casefile.Visit]
 	Hazards   Records[casefile.Hazard]
 	Penalties Records[casefile.Penalty]
-	Awards    Records[casefile.Award]
+	Awards    Awards
 	Openings  Openings
 	Rings     Records[casefile.Ring]
 	Leads     Records[casefile.Lead]

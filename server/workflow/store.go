@@ -95,6 +95,14 @@ type Openings interface {
 	Lapsed(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Opening, error)
 }
 
+// Awards adds to Records what only awards are asked for.
+type Awards interface {
+	Records[casefile.Award]
+	// Unclaimed lists notified awards of all tenants whose last day to claim was
+	// before a time, in order of their ids after one.
+	Unclaimed(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Award, error)
+}
+
 // Tasks adds to Records what only tasks are asked for.
 type Tasks interface {
 	Records[casefile.Task]
