@@ -348,3 +348,43 @@ func TestWaivedAwardFreesItsMoney(t *testing.T) {
 		t.Errorf("the award is %s", got)
 	}
 }
+
+// TestADayIsCheckedPastWhatIsErased: the daily check of envelopes ended at the
+// first report whose envelope is gone, and with it that of the whole day.
+func TestADayIsCheckedPastWhatIsErased(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	erased, _ := ended(t, w)
+	w.restoredToday(t, erased)
+	day := erased.record().At.In(workflow.Shanghai()).Format(time.DateOnly)
+	for _, days := range []int{60, 800, 840} {
+		w.terms(t, days)
+	}
+	erased.isErased("before the check")
+	lost := newDocket(t, w, casefile.RealName, casefile.IllegalAct)
+	whole := newDocket(t, w, casefile.RealName, casefile.IllegalAct)
+	if err := w.store.Envelopes.Delete(t.Context(), demo.Tenant, lost.record().Envelope); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for cursor := ""; ; {
+		var page struct {
+			Items []struct {
+				Report   string
+				Envelope []byte
+			}
+			Next string
+		}
+		lost.get("seal1", "/v1/custody/envelopes/"+day+"?limit=1"+cursor, &page)
+		for _, e := range page.Items {
+			seen[e.Report] = len(e.Envelope)
+		}
+		if page.Next == "" {
+			break
+		}
+		cursor = "&cursor=" + page.Next
+	}
+	if n, ok := seen[lost.report]; len(seen) != 2 || !ok || n != 0 || seen[whole.report] == 0 {
+		t.Errorf("got %v, want the lost one without an envelope and the whole one", seen)
+	}
+}

@@ -33,21 +33,29 @@ func (s *Service) SealedOn(ctx context.Context, actor casefile.Actor, day, after
 		return nil, err
 	}
 	// Any id follows the empty one: the page begins with the day.
-	q := Query{Tenant: actor.Tenant, After: Cursor{At: from, ID: after}, Limit: limit}
-	reports, err := page[casefile.Report](ctx, actor, s.Reports, casefile.EnvelopeCheck, q)
-	if err != nil {
-		return nil, err
-	}
 	sealed := []SealedIdentity{}
-	for _, r := range reports {
-		if !r.At.Before(from.AddDate(0, 0, 1)) {
-			break
-		}
-		e, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
+	q := Query{Tenant: actor.Tenant, After: Cursor{At: from, ID: after}, Limit: limit}
+	for more := true; more; {
+		reports, err := page[casefile.Report](ctx, actor, s.Reports, casefile.EnvelopeCheck, q)
 		if err != nil {
 			return nil, err
 		}
-		sealed = append(sealed, SealedIdentity{Report: r.ID, Number: r.Number, Envelope: e.Identity, InnerDigest: r.InnerHash})
+		for i := range reports {
+			r := &reports[i]
+			if !r.At.Before(from.AddDate(0, 0, 1)) || len(sealed) == limit {
+				return sealed, nil
+			}
+			q.After.ID = r.ID
+			if r.State == casefile.ReportErased { // there is nothing to check
+				continue
+			}
+			e, err := s.Envelopes.Get(ctx, r.Tenant, r.Envelope)
+			if err != nil && fault.KindOf(err) != fault.NotFound { // a lost one is not readable
+				return nil, err
+			}
+			sealed = append(sealed, SealedIdentity{Report: r.ID, Number: r.Number, Envelope: e.Identity, InnerDigest: r.InnerHash})
+		}
+		more = len(reports) == q.Limit
 	}
 	return sealed, nil
 }
