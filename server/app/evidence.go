@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
+	"unicode"
 
 	"gridwatch/server/audit"
 	"gridwatch/server/audit/exhibit"
@@ -43,6 +45,16 @@ func verifyEvidence(_ context.Context, c call) error {
 	return tellExhibit(c, exhibit.Verify(file, info.Size(), known))
 }
 
+// printable keeps what an archive says of itself from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}
+
 func tellExhibit(c call, r exhibit.Report) error {
 	lines := []string{}
 	if m := r.Manifest; m.Format != "" {
@@ -60,7 +72,7 @@ func tellExhibit(c call, r exhibit.Report) error {
 		lines = append(lines, "FAULT: "+fault)
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintln(c.Stdout, line); err != nil {
+		if _, err := fmt.Fprintln(c.Stdout, printable(line)); err != nil {
 			return err
 		}
 	}

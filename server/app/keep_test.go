@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
+
+	"gridwatch/server/audit/exhibit"
 )
 
 // TestALongSweepKeepsNoKeyWaiting: clock, keyring file and sweep took turns.
@@ -34,4 +37,19 @@ func TestALongSweepKeepsNoKeyWaiting(t *testing.T) {
 			})
 		},
 	)
+}
+
+// TestAnArchiveSteersNoTerminal: whoever verified an archive saw its names as
+// they were, with what moves the cursor and hides a fault.
+func TestAnArchiveSteersNoTerminal(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	r := exhibit.Report{Faults: []string{"items/\x1b[1A\x1b[2K\nthe archive holds"}}
+	r.Manifest.Format, r.Manifest.Record = "1", "\x1b]0;title\a"
+	if err := tellExhibit(call{System: System{Stdout: &out}}, r); err == nil {
+		t.Error("an archive with a fault holds")
+	}
+	if got := out.String(); strings.ContainsAny(got, "\x1b\a") || strings.Count(got, "\n") != 2 {
+		t.Errorf("got %q", got)
+	}
 }
