@@ -207,9 +207,15 @@ func (m *Maker) Why() error { return m.why }
 func (m *Maker) Make(ctx context.Context, r io.Reader, o Options, keep func(context.Context, Copy) error) error {
 	o.Voice = cmp.Or(o.Voice, Mute)
 	o.Limits = o.Limits.withDefaults()
+	return m.make(ctx, r, o, keep)
+}
+
+// timed does the work on a file within its time, which begins with the work:
+// that others were before it is not the file's fault.
+func (o Options) timed(ctx context.Context, work func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Limits.Wall, ErrEffort)
 	defer cancel()
-	err := m.make(ctx, r, o, keep)
+	err := work(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), ErrEffort) {
 		return ErrEffort
 	}
@@ -237,7 +243,7 @@ func (m *Maker) make(ctx context.Context, r io.Reader, o Options, keep func(cont
 		return ErrType
 	}
 	if found.Class == kind.Photo && found.Type != "image/heic" {
-		return m.photo(ctx, in, o, keep)
+		return o.timed(ctx, func(ctx context.Context) error { return m.photo(ctx, in, o, keep) })
 	}
 	if m.box == nil {
 		return ErrNoIsolation
@@ -252,17 +258,19 @@ func (m *Maker) make(ctx context.Context, r io.Reader, o Options, keep func(cont
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	j, err := m.open(ctx, in, o, keep)
-	if err != nil {
-		return err
-	}
-	defer j.close()
-	switch {
-	case found.Type == "image/heic":
-		return j.heic(ctx)
-	case found.Class == kind.Document:
-		return j.document(ctx)
-	default:
-		return j.film(ctx, found.Demuxer)
-	}
+	return o.timed(ctx, func(ctx context.Context) error {
+		j, err := m.open(ctx, in, o, keep)
+		if err != nil {
+			return err
+		}
+		defer j.close()
+		switch {
+		case found.Type == "image/heic":
+			return j.heic(ctx)
+		case found.Class == kind.Document:
+			return j.document(ctx)
+		default:
+			return j.film(ctx, found.Demuxer)
+		}
+	})
 }

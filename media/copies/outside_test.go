@@ -1,10 +1,15 @@
 package copies_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
 	"gridwatch/media/copies"
 	"gridwatch/media/sandbox"
@@ -89,5 +94,50 @@ func TestAPhotoAsLargeAsItMayBeSentHasCopies(t *testing.T) {
 	long := append(photo(), make([]byte, 64<<20)...)
 	if _, err := makeCopies(t, m, long, copies.Options{}); !errors.Is(err, copies.ErrTooLarge) {
 		t.Errorf("got %v, want %v", err, copies.ErrTooLarge)
+	}
+}
+
+// told calls a function at the first read.
+type told struct {
+	io.Reader
+	first func()
+}
+
+// Read implements io.Reader.
+func (t *told) Read(p []byte) (int, error) {
+	t.first()
+	return t.Reader.Read(p)
+}
+
+// TestWaitingForOthersIsNotTheFilesFault: the time that a file may take ran while
+// others were before it, and who sent documents that take long had every HEIC
+// behind them rejected.
+func TestWaitingForOthersIsNotTheFilesFault(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t, nil)
+	var others sync.WaitGroup
+	defer others.Wait()
+	busy, free := make(chan struct{}), make(chan struct{})
+	others.Go(func() {
+		held := sync.OnceFunc(func() { close(busy); <-free })
+		if err := m.Make(t.Context(), bytes.NewReader(pdf(t, 1)), copies.Options{}, func(context.Context, copies.Copy) error {
+			held()
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+	<-busy
+	var freed time.Time
+	release := sync.OnceFunc(func() { freed = time.Now(); close(free) })
+	r := &told{bytes.NewReader(pdf(t, 1)), release} // by now its time ran
+	err := m.Make(t.Context(), r, copies.Options{}, func(ctx context.Context, _ copies.Copy) error {
+		if ends, ok := ctx.Deadline(); !ok || ends.Before(freed.Add(copies.DefaultWall)) {
+			t.Errorf("its time ends %s, want %s from when the other was done", ends.Sub(freed), copies.DefaultWall)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
