@@ -211,7 +211,7 @@ func (m *Maker) Make(ctx context.Context, r io.Reader, o Options, keep func(cont
 }
 
 // timed does the work on a file within its time, which begins with the work:
-// that others were before it is not the file's fault.
+// that others were before it, or the store is slow, is not the file's fault.
 func (o Options) timed(ctx context.Context, work func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Limits.Wall, ErrEffort)
 	defer cancel()
@@ -258,12 +258,12 @@ func (m *Maker) make(ctx context.Context, r io.Reader, o Options, keep func(cont
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	j, err := m.open(ctx, in, o, keep)
+	if err != nil {
+		return err
+	}
+	defer j.close()
 	return o.timed(ctx, func(ctx context.Context) error {
-		j, err := m.open(ctx, in, o, keep)
-		if err != nil {
-			return err
-		}
-		defer j.close()
 		switch {
 		case found.Type == "image/heic":
 			return j.heic(ctx)

@@ -97,21 +97,23 @@ func TestAPhotoAsLargeAsItMayBeSentHasCopies(t *testing.T) {
 	}
 }
 
-// told calls a function at the first read.
+// told calls a function at the first read, and knows when the last was.
 type told struct {
 	io.Reader
 	first func()
+	last  time.Time
 }
 
 // Read implements io.Reader.
 func (t *told) Read(p []byte) (int, error) {
 	t.first()
+	t.last = time.Now()
 	return t.Reader.Read(p)
 }
 
 // TestWaitingForOthersIsNotTheFilesFault: the time that a file may take ran while
-// others were before it, and who sent documents that take long had every HEIC
-// behind them rejected.
+// others were before it, and while a slow store gave it out. Who sent documents
+// that take long had every HEIC behind them rejected.
 func TestWaitingForOthersIsNotTheFilesFault(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t, nil)
@@ -128,12 +130,10 @@ func TestWaitingForOthersIsNotTheFilesFault(t *testing.T) {
 		}
 	})
 	<-busy
-	var freed time.Time
-	release := sync.OnceFunc(func() { freed = time.Now(); close(free) })
-	r := &told{bytes.NewReader(pdf(t, 1)), release} // by now its time ran
+	r := &told{Reader: bytes.NewReader(pdf(t, 1)), first: sync.OnceFunc(func() { close(free) })} // when its time ran
 	err := m.Make(t.Context(), r, copies.Options{}, func(ctx context.Context, _ copies.Copy) error {
-		if ends, ok := ctx.Deadline(); !ok || ends.Before(freed.Add(copies.DefaultWall)) {
-			t.Errorf("its time ends %s, want %s from when the other was done", ends.Sub(freed), copies.DefaultWall)
+		if ends, ok := ctx.Deadline(); !ok || ends.Before(r.last.Add(copies.DefaultWall)) {
+			t.Errorf("its time ends %s, want %s from when it was here", ends.Sub(r.last), copies.DefaultWall)
 		}
 		return nil
 	})

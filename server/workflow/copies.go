@@ -242,6 +242,7 @@ func (s *Service) makeCopies(ctx context.Context, j CopyJob) error {
 		return outside(err)
 	}
 	var made []casefile.Copy
+	var broke error // of storing a copy
 	err = s.Copies.Make(ctx, outsideReader{original}, copies.Options{Size: original.Size, Voice: voice(tenant.Policy), Limits: tenant.Policy.media()},
 		func(ctx context.Context, c copies.Copy) error {
 			stored, err := s.storeCopy(ctx, at, item.CopyKey, casefile.CopyKind(c.Use), c.Type, c.Body)
@@ -250,12 +251,16 @@ func (s *Service) makeCopies(ctx context.Context, j CopyJob) error {
 				made = append(made, stored)
 			case fault.KindOf(mediaFault(err)) == fault.Internal: // or the copy itself is none
 				err = outside(err)
+				broke = err
 			}
 			return err
 		})
 	err = errors.Join(err, original.Close())
 	var rejected *copies.RejectedError
 	switch {
+	case errors.As(err, &rejected) && broke != nil: // its time was over while a copy was stored: whose fault that is, other tries tell
+		s.discard(ctx, []casefile.Evidence{{Copies: made}})
+		return errors.New("the time of a file was over while its copies were stored")
 	case errors.As(err, &rejected):
 		s.discard(ctx, []casefile.Evidence{{Copies: made}})
 		return outside(s.settleCopies(ctx, ref, casefile.EvidenceRejected, "evidence."+rejected.Reason, nil))
