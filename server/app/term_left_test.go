@@ -432,3 +432,32 @@ func TestReplayAfterAServerRanTooEarly(t *testing.T) {
 		t.Errorf("got %d erasures on the list, %v, want all three", len(all), err)
 	}
 }
+
+// TestOnePrintThatDoesNotOpenHidesNoReport: a damaged print failed the desk's
+// reading of a report, of whatever report.
+func TestOnePrintThatDoesNotOpenHidesNoReport(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	d := newDocket(t, w, casefile.Anonymous, casefile.IllegalAct).accept()
+	d.photographed("CANARY-print")
+	last := 0
+	waitFor(t, "the print", func() bool {
+		var err error
+		if last, err = w.store.Prints.Last(t.Context(), demo.Tenant); err != nil {
+			t.Fatal(err)
+		}
+		return last > 0
+	})
+	prints, err := w.store.Prints.List(t.Context(), demo.Tenant, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := prints[0]
+	broken.N, broken.Item = last+1, newKey(t)
+	if err := w.store.Prints.Add(t.Context(), broken); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		d.get("desk2", d.path(""), nil)
+	}
+}

@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 
 	"gridwatch/media"
@@ -153,30 +154,39 @@ func (s *Service) refresh(ctx context.Context, tenant string) (*album, error) {
 			return nil, err
 		}
 		for _, p := range page {
-			if a.n = p.N; len(p.Key) == 0 {
-				continue // erased with its record
-			}
-			key, err := s.Keyring.OpenDataKey(printPlace(p), p.Key)
-			if err != nil {
+			made, err := s.readPrint(p)
+			switch {
+			case err == nil:
+				a.pages = append(a.pages, leaf{p.Kind, p.Record, p.Item, made})
+			case errors.Is(err, likeness.ErrPrint): // erased with its record, or of an earlier version
+			case errors.Is(err, vault.ErrNotOpened) && !errors.Is(err, vault.ErrNoKey):
+				s.Log.LogAttrs(ctx, slog.LevelWarn, "a print does not open: its picture is not known again")
+			default: // the next look begins with this one
 				return nil, err
 			}
-			text, err := key.Open(p.Sealed, printAD(p))
-			if err != nil {
-				return nil, err
-			}
-			made, err := likeness.Parse(text)
-			if errors.Is(err, likeness.ErrPrint) {
-				continue // of an earlier version, that looked at other parts of a picture
-			}
-			if err != nil {
-				return nil, err
-			}
-			a.pages = append(a.pages, leaf{p.Kind, p.Record, p.Item, made})
+			a.n = p.N
 		}
 		if len(page) < printPage {
 			return a, nil
 		}
 	}
+}
+
+// readPrint opens a print. It returns likeness.ErrPrint for one that is erased, or
+// of a version that looked at other parts of a picture.
+func (s *Service) readPrint(p Print) (likeness.Print, error) {
+	if len(p.Key) == 0 {
+		return likeness.Print{}, likeness.ErrPrint
+	}
+	key, err := s.Keyring.OpenDataKey(printPlace(p), p.Key)
+	if err != nil {
+		return likeness.Print{}, err
+	}
+	text, err := key.Open(p.Sealed, printAD(p))
+	if err != nil {
+		return likeness.Print{}, err
+	}
+	return likeness.Parse(text)
 }
 
 // alike lists pictures of other records of a kind that are like an item's, at
