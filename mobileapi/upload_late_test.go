@@ -243,3 +243,29 @@ func TestAClockThatWasAheadLocksNothing(t *testing.T) {
 		t.Errorf("got %d %s", a.status, a.body)
 	}
 }
+
+// TestAKilledWriterLeavesNoTimeOfDay: the lease of a request whose server died
+// stayed in the record of the upload, for days, and said when it was sent.
+func TestAKilledWriterLeavesNoTimeOfDay(t *testing.T) {
+	t.Parallel()
+	h := start(t).submit(report())
+	content := large(100 << 10)
+	at := h.begin("/v1/receipt/uploads", h.token, content)
+	id := strings.TrimPrefix(at, uploads+"/")
+	sweep := func() time.Time {
+		t.Helper()
+		must(h.service.Sweep(t.Context(), time.Hour))
+		return must(h.service.Uploads.Get(t.Context(), "county", id)).Until
+	}
+	must(h.service.Uploads.Lease(t.Context(), "county", id, h.clock.now(), h.clock.now().Add(upload.Lease)))
+	if sweep().IsZero() {
+		t.Error("the lease of a request at work was taken")
+	}
+	h.clock.pass(upload.Lease + time.Second)
+	if until := sweep(); !until.IsZero() {
+		t.Errorf("got %s", until)
+	}
+	if a := h.patch(at, h.token, 0, bytes.NewReader(content)); a.status != http.StatusNoContent {
+		t.Errorf("got %d %s", a.status, a.body)
+	}
+}

@@ -122,8 +122,9 @@ type Store interface {
 	Save(ctx context.Context, u Upload) error
 	// Delete removes an upload. That there is none is not an error.
 	Delete(ctx context.Context, tenant, id string) error
-	// Ended lists uploads that expired before a time, and those that came to an
-	// end which their record does not know, after an id.
+	// Ended lists uploads that expired before a time, those that came to an end
+	// which their record does not know, and those with a lease that ended before
+	// the time and was not given back, after an id.
 	Ended(ctx context.Context, before time.Time, after string, limit int) ([]Upload, error)
 }
 
@@ -261,6 +262,16 @@ func (us *Uploads) reject(ctx context.Context, u Upload, reason string) (Upload,
 		return u, err
 	}
 	return over, us.Media.Delete(ctx, u.Ref())
+}
+
+// Release gives the lease of a writer back that was killed: it would say when
+// that was.
+func (us *Uploads) Release(ctx context.Context, u Upload) error {
+	locked, err := us.Store.Lease(ctx, u.Tenant, u.ID, us.Now(), us.Now().Add(Lease))
+	if err != nil {
+		return err
+	}
+	return us.unlock(ctx, locked)
 }
 
 // Settle notes that the record of the item knows how an upload ended, which may

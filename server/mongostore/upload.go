@@ -80,7 +80,11 @@ func (s uploads) Delete(ctx context.Context, tenant, id string) error {
 func (s uploads) Ended(ctx context.Context, before time.Time, after string, limit int) ([]upload.Upload, error) {
 	return find[upload.Upload](ctx, s.c, bson.M{
 		"_id": bson.M{"$gt": after},
-		"$or": bson.A{bson.M{"expires": bson.M{"$lt": before}}, bson.M{"stage": bson.M{"$ne": upload.Open}, "settled": false}},
+		"$or": bson.A{
+			bson.M{"expires": bson.M{"$lt": before}},
+			bson.M{"stage": bson.M{"$ne": upload.Open}, "settled": false},
+			bson.M{"until": bson.M{"$gt": time.Time{}, "$lt": before}},
+		},
 	}, options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)))
 }
 

@@ -399,6 +399,9 @@ func (s *Service) endUploads(ctx context.Context) (int, error) {
 
 func (s *Service) endUpload(ctx context.Context, u upload.Upload) (bool, error) {
 	var err error
+	if u.Stage == upload.Open && s.now().Before(u.Expires) {
+		return false, s.pieces().Release(ctx, u)
+	}
 	if u.Stage == upload.Open {
 		if u, err = s.pieces().Reject(ctx, u, "evidence.expired"); err != nil {
 			return false, err
