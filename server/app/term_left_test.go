@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -236,33 +235,6 @@ func TestNoObjectionToWhatIsSealedAway(t *testing.T) {
 	}
 }
 
-// TestKeyThatABackupBringsBackIsDestroyed: of a backup whose parts were not of
-// one moment the key of an envelope came back beside a report that was sealed
-// away already, and stayed.
-func TestKeyThatABackupBringsBackIsDestroyed(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	d, _ := ended(t, w)
-	w.restoredToday(t, d)
-	before, err := w.store.Envelopes.Get(t.Context(), demo.Tenant, d.record().Envelope)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if kept := w.terms(t, 60); kept.Archived != 1 || d.steals() {
-		t.Fatalf("got %+v, want it sealed away", kept)
-	}
-	w.sets(t, "envelope", before.ID, "key", before.Key)
-	if !d.steals() {
-		t.Error("the thief does not read it: the test's thief is no good")
-	}
-	if _, err := w.app.Service().Sweep(t.Context(), 0); err != nil {
-		t.Fatal(err)
-	}
-	if d.steals() {
-		t.Error("the key is still there")
-	}
-}
-
 // heldFor is what the budget still holds for an award.
 func (d *docket) heldFor() (reserved, paid reward.Fen) {
 	d.t.Helper()
@@ -387,49 +359,6 @@ func TestADayIsCheckedPastWhatIsErased(t *testing.T) {
 	}
 	if n, ok := seen[lost.report]; len(seen) != 2 || !ok || n != 0 || seen[whole.report] == 0 {
 		t.Errorf("got %v, want the lost one without an envelope and the whole one", seen)
-	}
-}
-
-// TestReplayAfterAServerRanTooEarly: where a server had run on a restored
-// database and erased something before the list was replayed, the list was taken
-// for another installation's, and what it named stayed.
-func TestReplayAfterAServerRanTooEarly(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	first, _ := ended(t, w)
-	w.restoredToday(t, first)
-	for _, days := range []int{60, 800, 840} {
-		w.terms(t, days)
-	}
-	second, _ := ended(t, w)
-	w.restoredToday(t, second)
-	w.terms(t, 60)
-	backup := w.backup(t)
-	for _, days := range []int{800, 840} {
-		w.terms(t, days)
-	}
-	if r := second.record(); r.State != casefile.ReportErased {
-		t.Fatalf("the second is %s", r.State)
-	}
-	list := filepath.Join(t.TempDir(), "erasures")
-	if said, err := w.at(t, time.Now(), "erasures", "export", list); err != nil || said != "wrote 2 erasures\n" {
-		t.Fatalf("export: %q, %v", said, err)
-	}
-	w.restore(t, backup)
-	early := workflow.Erased{N: 2, Tenant: demo.Tenant, Report: newKey(t), Envelope: newKey(t), Day: "2026-03-02"}
-	if err := w.store.Erasures.Insert(t.Context(), early); err != nil {
-		t.Fatal(err)
-	}
-	for n, want := range []string{"2 erasures on the list, 1 reports erased again\n", "2 erasures on the list, 0 reports erased again\n"} {
-		if said, err := w.at(t, time.Now(), "erasures", "replay", list); err != nil || said != want {
-			t.Errorf("replay %d: got %q, %v, want %q", n+1, said, err, want)
-		}
-	}
-	if r := second.record(); r.State != casefile.ReportErased || len(r.Sealed) > 0 || second.steals() {
-		t.Errorf("the second is %s", r.State)
-	}
-	if all, err := w.store.Erasures.List(t.Context(), 0, 10); err != nil || len(all) != 3 {
-		t.Errorf("got %d erasures on the list, %v, want all three", len(all), err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"gridwatch/media"
@@ -69,8 +70,24 @@ func (s *Service) sweepEnvelopes(ctx context.Context, before time.Time) (int, er
 	}
 }
 
-// owns returns what a record names of an object, nil if nothing.
+// owns returns what a record names of an object, nil if nothing. What is of a
+// tenant that the database does not have is not ours to remove: the database may
+// be the wrong one.
 func (s *Service) owns(ctx context.Context, object string) (*media.Ref, error) {
+	ref, err := s.named(ctx, object)
+	if ref != nil || err != nil {
+		return ref, err
+	}
+	tenant, _, _ := strings.Cut(object, "/")
+	_, err = s.Directory.Tenant(ctx, tenant)
+	if fault.KindOf(err) == fault.NotFound {
+		err = errors.New("it is of a tenant that this database does not have: are bucket, prefix and database those of one installation?")
+	}
+	return nil, err
+}
+
+// named is what a record names of an object.
+func (s *Service) named(ctx context.Context, object string) (*media.Ref, error) {
 	at, ok := media.PlaceOf(object)
 	if !ok {
 		return nil, nil //nolint:nilnil // no record can
