@@ -269,3 +269,32 @@ func TestAKilledWriterLeavesNoTimeOfDay(t *testing.T) {
 		t.Errorf("got %d %s", a.status, a.body)
 	}
 }
+
+// TestATryThatBrokeOffAnnouncedOneFile: of an announcement that broke off behind
+// its first write the upload stayed, and the same key with another file got it:
+// the file could not be sent, since it had another size.
+func TestATryThatBrokeOffAnnouncedOneFile(t *testing.T) {
+	t.Parallel()
+	h := start(t).submit(report())
+	h.put(func(r *casefile.Report) { // the record takes nothing now
+		for range 64 {
+			r.Pending = append(r.Pending, casefile.Effect{Seq: r.Seq + 1})
+		}
+	})
+	key, content := newKey(), picture(1)
+	item := wire.AnnounceItem{Kind: casefile.Photo, Size: int64(len(content))}
+	one := func(item wire.AnnounceItem) answer {
+		return h.post("/v1/receipt/uploads", h.token, key, wire.Announce{Items: []wire.AnnounceItem{item}})
+	}
+	for range 2 {
+		h.refused(one(item), "record.too_many_effects")
+	}
+	relay(t, h.service)
+	other := item
+	other.Size++
+	h.refused(one(other), "idempotency.other_body")
+	got := read[wire.Announced](h.rig, one(item), http.StatusCreated).Items[0]
+	if a := h.create(h.token, got.Right, len(content)); a.status != http.StatusCreated {
+		t.Errorf("got %d %s", a.status, a.body)
+	}
+}

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -240,7 +241,25 @@ func (s *Service) expect(
 	u.Key, u.CopyKey = item.Key, item.CopyKey
 	err = s.Uploads.Insert(ctx, u)
 	if errors.Is(err, upload.ErrExists) { // of an earlier try
-		return s.Uploads.Get(ctx, at.Tenant, id)
+		return s.expected(ctx, at, id, a)
+	}
+	return u, err
+}
+
+// expected returns the upload that an earlier try left, which no manifest names
+// yet, unless that announced another file.
+func (s *Service) expected(ctx context.Context, at media.Place, id string, a Announcement) (upload.Upload, error) {
+	u, err := s.Uploads.Get(ctx, at.Tenant, id)
+	if err != nil {
+		return u, err
+	}
+	keys, err := s.uploadKeys(at, u)
+	if err != nil {
+		return u, err
+	}
+	was, err := u.State(keys.State)
+	if err == nil && (was.Length != a.Size || !bytes.Equal(was.Want, a.SHA256) || was.Class != kind.Class(a.Kind)) {
+		err = errOtherBody()
 	}
 	return u, err
 }
