@@ -34,7 +34,7 @@ const (
 	// flat is the least spread of brightness of which a hash tells anything.
 	flat = 24
 	// fineRadius bounds how far the fine hashes of two prints may differ, of 256 bits.
-	fineRadius = 56
+	fineRadius = 52
 )
 
 // ErrFlat says that a picture has too little structure to be told from others.
@@ -92,9 +92,10 @@ func Of(picture image.Image) (Print, error) {
 		return Print{}, ErrFlat
 	}
 	var p Print
+	light := sumsOf(grey)
 	for i, w := range windows() {
-		p.coarse[i] = hash(grey, w, hashW, hashH)[0]
-		p.fine[i] = hash(grey, w, fineW, fineH)
+		p.coarse[i] = light.hash(w, hashW, hashH)[0]
+		p.fine[i] = light.hash(w, fineW, fineH)
 	}
 	return p, nil
 }
@@ -113,19 +114,50 @@ func windows() []image.Rectangle {
 	return append(all, image.Rect(dx, dy, gridW-dx, gridH-dy))
 }
 
+// sums are how much light is above and to the left of each corner of the grid
+// (summed-area table): that of any cell is told from its four corners.
+type sums [gridH + 1][gridW + 1]float64
+
+func sumsOf(grey *image.Gray) *sums {
+	s := new(sums)
+	for y := range gridH {
+		row := 0.0
+		for x := range gridW {
+			row += float64(grey.Pix[y*grey.Stride+x])
+			s[y+1][x+1] = s[y][x+1] + row
+		}
+	}
+	return s
+}
+
+// above is the light above and to the left of a point, which may lie within a
+// pixel of the grid.
+func (s *sums) above(x, y float64) float64 {
+	i, j := min(int(x), gridW-1), min(int(y), gridH-1)
+	dx, dy := x-float64(i), y-float64(j)
+	return (1-dy)*((1-dx)*s[j][i]+dx*s[j][i+1]) + dy*((1-dx)*s[j+1][i]+dx*s[j+1][i+1])
+}
+
 // hash is the difference hash of a part: one bit for each cell but those of the
 // last column, in the upper bits of the first words.
-func hash(grey *image.Gray, part image.Rectangle, w, h int) [4]uint64 {
-	cells := image.NewGray(image.Rect(0, 0, w, h))
-	draw.BiLinear.Scale(cells, cells.Rect, grey, part, draw.Src, nil)
+func (s *sums) hash(part image.Rectangle, w, h int) [4]uint64 {
 	var out [4]uint64
-	n := 0
-	for y := range h {
-		for x := range w - 1 {
-			if cells.GrayAt(x, y).Y < cells.GrayAt(x+1, y).Y {
-				out[n/64] |= 1 << (63 - n%64)
+	x := func(i int) float64 { return float64(part.Min.X) + float64(i*part.Dx())/float64(w) }
+	y := func(i int) float64 { return float64(part.Min.Y) + float64(i*part.Dy())/float64(h) }
+	n, area := 0, float64(part.Dx()*part.Dy())/float64(w*h)
+	for row := range h {
+		top, bottom, last := y(row), y(row+1), 0
+		left := s.above(x(0), bottom) - s.above(x(0), top)
+		for column := range w {
+			right := s.above(x(column+1), bottom) - s.above(x(column+1), top)
+			cell := int((right-left)/area + .5) // what is less than one of 256 is noise
+			if column > 0 {
+				if last < cell {
+					out[n/64] |= 1 << (63 - n%64)
+				}
+				n++
 			}
-			n++
+			left, last = right, cell
 		}
 	}
 	return out
