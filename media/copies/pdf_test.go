@@ -3,6 +3,7 @@ package copies_test
 import (
 	"bytes"
 	"compress/zlib"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -57,17 +58,23 @@ func attached(tb testing.TB) []byte {
 	)
 }
 
-// blown returns a PDF whose page is a stream that unpacks to gigabytes.
+// blown returns a PDF whose page is a stream that unpacks to gigabytes: a chunk
+// behind its like, again and again, so that nobody need pack them.
 func blown(tb testing.TB, gigabytes int) []byte {
 	tb.Helper()
 	var packed bytes.Buffer
 	z := zlib.NewWriter(&packed)
 	chunk := bytes.Repeat([]byte("0 0 m 1 1 l S\n"), 1<<16)
-	for range gigabytes << 30 / len(chunk) {
-		if _, err := z.Write(chunk); err != nil {
+	first := 0
+	for range 2 {
+		first = packed.Len()
+		_, err := z.Write(chunk)
+		if err = errors.Join(err, z.Flush()); err != nil {
 			tb.Fatal(err)
 		}
 	}
+	like := bytes.Clone(packed.Bytes()[first:])
+	packed.Write(bytes.Repeat(like, gigabytes<<30/len(chunk)))
 	if err := z.Close(); err != nil {
 		tb.Fatal(err)
 	}
