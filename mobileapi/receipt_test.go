@@ -187,6 +187,11 @@ func (h *holder) notified() string {
 	a := &casefile.Award{Report: h.id, Area: "220182000000", Number: "demo", Scheme: "demo-code/1", Fen: 300000, NotifiedAt: at, ClaimBy: at.AddDate(0, 0, 60)}
 	a.ID, a.Tenant, a.State, a.At, a.Version = newKey(), "county", casefile.AwardNotified, at, 1
 	h.check(h.service.Awards.Insert(h.t.Context(), a))
+	for _, step := range []reward.BudgetStep{reward.Allocate, reward.Reserve} {
+		must(reward.Post(h.t.Context(), h.service.Ledger, reward.Posting{
+			Tenant: "county", Unit: "reward", Year: a.Year, Award: a.ID, Step: step, AmountFen: 300000, At: at, By: "test",
+		}))
+	}
 	return a.ID
 }
 

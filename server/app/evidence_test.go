@@ -144,13 +144,13 @@ func (d *docket) saveWithPhoto() string {
 		d.t.Fatal(err)
 	}
 	var task struct {
-		Result struct{ Evidence []struct{ ID string } }
+		Evidence []struct{ ID string }
 	}
 	d.get("desk2", "/v1/office/tasks/"+d.patrol, &task)
 	waitFor(d.t, "the chain of the patrol's picture", func() bool {
-		return slices.Equal(d.handled(task.Result.Evidence[0].ID), []casefile.CustodyAct{casefile.CustodyStore, casefile.CustodyLock})
+		return slices.Equal(d.handled(task.Evidence[0].ID), []casefile.CustodyAct{casefile.CustodyStore, casefile.CustodyLock})
 	})
-	return task.Result.Evidence[0].ID
+	return task.Evidence[0].ID
 }
 
 // TestExportIsCheckedOffline exports a report's released copies and a task's

@@ -155,6 +155,8 @@ func (c *filedCase) samples() map[string]sample {
 			"POST /v1/field/tasks/:id/recordings/:recording/segments": fixed(oneSegment(1, 1000)),
 			"POST /v1/field/tasks/:id/recordings/:recording/close":    fixed(doc{"segments": 1}),
 			"GET /v1/office/inspections/:id/recordings":               nil,
+			"GET /v1/office/inspections/:id/evidence":                 nil,
+			"GET /v1/office/inspections/:id/evidence/:item":           nil,
 			"GET /v1/office/inspections/:id/segments/:item":           nil,
 
 			"POST /v1/office/inspections/:id/sign": nil,

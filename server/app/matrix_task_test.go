@@ -72,10 +72,10 @@ func alikeTasks(t *testing.T, c *filedCase) {
 	alikeRows(t, c, "township1", office)
 
 	var task struct {
-		Result struct{ Evidence []struct{ ID string } }
+		Evidence []struct{ ID string }
 	}
 	c.get("township1", office+"/"+c.ids["task"], &task)
-	c.ids["found"] = task.Result.Evidence[0].ID
+	c.ids["found"] = task.Evidence[0].ID
 }
 
 // alike compares what is answered of the two.

@@ -114,7 +114,7 @@ func (m *matrix) send(t *testing.T, from *filedCase, r web.Route, ids map[string
 		ids["item"] = ids["found"]
 	}
 	if strings.HasPrefix(r.Path, "/v1/office/inspections/") {
-		ids["exhibit"] = ids["shown"]
+		ids["exhibit"], ids["item"] = ids["shown"], ids["taken"]
 	}
 	p, ok := from.find(login)
 	if ends := ok && r.Method == http.MethodDelete && strings.HasPrefix(r.Path+"/", "/v1/session/"); ends {
@@ -268,10 +268,12 @@ func (m *matrix) elsewhere(t *testing.T) {
 	}
 }
 
-// isList says whether a route lists records of the people's areas.
+// isList says whether a route lists records of the people's areas, and not what
+// one record has.
 func isList(r web.Route) bool {
 	parts := strings.Split(r.Path, "/")
-	return r.Method == http.MethodGet && !strings.HasPrefix(r.Path, "/v1/public/") && kinds()[parts[len(parts)-1]] != ""
+	return r.Method == http.MethodGet && !strings.HasPrefix(r.Path, "/v1/public/") && kinds()[parts[len(parts)-1]] != "" &&
+		!strings.HasPrefix(parts[len(parts)-2], ":")
 }
 
 // listsNothing makes sure that someone finds nothing of the case in a list, and

@@ -14,6 +14,7 @@ import (
 	"gridwatch/media"
 	"gridwatch/media/blob"
 	"gridwatch/media/cliptest"
+	"gridwatch/media/mediatest"
 	"gridwatch/mobileapi/tus"
 	"gridwatch/mobileapi/wire"
 	"gridwatch/server/app/apiclient"
@@ -50,10 +51,12 @@ func (w *world) sendSegment(t *testing.T, c apiclient.Client, right string, cont
 	return res.Header.Get("Location")
 }
 
-// record opens a recording of the inspection and sends its one segment.
+// record opens a recording of the inspection and sends its one segment, and a
+// photo.
 func (c *filedCase) record() {
 	c.t.Helper()
 	path := "/v1/field/tasks/" + c.ids["inspection"] + "/recordings"
+	c.ids["taken"] = c.take(mediatest.Picture(mediatest.Options{}))
 	c.ids["recording"] = c.do("enforcer1", path, doc{"kind": "video"}).Ref
 	film := cliptest.Film(c.t, "mp4", "CANARY-recording", 1)
 	var out wire.Announced
@@ -67,8 +70,23 @@ func (c *filedCase) record() {
 	c.sendSegment(c.t, c.client("enforcer1"), out.Items[0].Right, film)
 	waitFor(c.t, "the copy", func() bool { // not over HTTP: an account may ask so often
 		task, err := c.store.Tasks.Get(c.t.Context(), c.tenant, c.ids["inspection"])
-		return err == nil && slices.ContainsFunc(task.Collected, func(e casefile.Evidence) bool { return e.State == casefile.EvidenceDerived })
+		return err == nil && !slices.ContainsFunc(task.Collected, func(e casefile.Evidence) bool { return e.State != casefile.EvidenceDerived })
 	})
+}
+
+// take sends a photo of the inspection and returns its item.
+func (c *filedCase) take(photo []byte) string {
+	c.t.Helper()
+	var out wire.Announced
+	_, err := c.client("enforcer1").Do(c.t.Context(), apiclient.Call{
+		Method: http.MethodPost, Path: "/v1/field/tasks/" + c.ids["inspection"] + "/uploads", Key: freshKey(),
+		Body: wire.AnnounceTaken{Items: []wire.TakenItem{{AnnounceItem: wire.AnnounceItem{Kind: casefile.Photo, Size: int64(len(photo))}}}},
+	}, &out)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.sendSegment(c.t, c.client("enforcer1"), out.Items[0].Right, photo)
+	return out.Items[0].ID
 }
 
 // seen is a recording as who reads the inspection sees it.

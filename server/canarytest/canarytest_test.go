@@ -139,6 +139,7 @@ func TestContainersAreOpened(t *testing.T) {
 		"zip without its end":      zipped(t, long+string(noise(5000)))[:2000],
 		"gzip in zip":              zipped(t, string(packed)),
 		"gzip in base64":           []byte(base64.StdEncoding.EncodeToString(packed)),
+		"gzip in base64, behind":   []byte("\x00x" + base64.StdEncoding.EncodeToString(packed)),
 		"gzip in base64url in zip": zipped(t, base64.RawURLEncoding.EncodeToString(packed)),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -124,10 +124,10 @@ func runs(data []byte, see func(at int, decoded []byte)) {
 			for end < len(data) && is[data[end]] {
 				end++
 			}
-			if end-i >= long {
-				run := data[i : end-(end-i)%4]
+			for from := i; from < i+4 && end-from >= long; from++ { // what stands before may be of the alphabet too
+				run := data[from : end-(end-from)%4]
 				if decoded := make([]byte, encoding.DecodedLen(len(run))); packed(decoded, run, encoding) {
-					see(i, decoded)
+					see(from, decoded)
 				}
 			}
 			i = end

@@ -59,7 +59,7 @@ func Routes(d Deps) []web.Route {
 		post("/v1/office/tasks", casefile.TaskCreate, "office-task", create(s.CreatePatrol)),
 		get("/v1/office/tasks/:id", casefile.TaskOversee, read(s.ReadTask, newTask)),
 		download("/v1/office/tasks/:id/export", casefile.EvidenceExport, export(s.ExportTask)),
-		download("/v1/office/tasks/:id/evidence/:item", casefile.TaskOversee, file(s.ResultEvidence)),
+		download("/v1/office/tasks/:id/evidence/:item", casefile.TaskOversee, file(s.CollectedEvidence)),
 
 		post("/v1/office/reports/:id/evidence/:item/hold", casefile.EvidenceHold, "office-reason", hold(s.HoldReported)),
 		post("/v1/office/reports/:id/evidence/:item/lift", casefile.EvidenceHold, "office-reason", hold(s.LiftReported)),
@@ -69,6 +69,8 @@ func Routes(d Deps) []web.Route {
 		get("/v1/office/inspections", casefile.VisitList, list(casefile.VisitMoves, s.ListInspections, newInspectionRow)),
 		post("/v1/office/inspections", casefile.VisitFile, "office-inspection", create(s.FileInspection)),
 		get("/v1/office/inspections/:id", casefile.VisitRead, read(s.ReadInspection, newInspection)),
+		get("/v1/office/inspections/:id/evidence", casefile.VisitRead, collection(s)),
+		download("/v1/office/inspections/:id/evidence/:item", casefile.VisitRead, file(s.InspectionEvidence)),
 		get("/v1/office/inspections/:id/recordings", casefile.VisitRead, recordings(s)),
 		download("/v1/office/inspections/:id/segments/:item", casefile.VisitRead, file(s.RecordedSegment)),
 		post("/v1/office/inspections/:id/sign", casefile.VisitFile, "", move(s.SignInspection)),

@@ -42,7 +42,7 @@ type segment struct {
 // recordings serves GET /v1/office/inspections/:id/recordings.
 func recordings(s *workflow.Service) web.Handler {
 	return func(q *web.Request) (web.Reply, error) {
-		seen, err := s.RecordingsOf(q.Context(), q.Actor, q.Param("id"))
+		seen, err := s.CollectedAt(q.Context(), q.Actor, q.Param("id"))
 		if err != nil {
 			return web.Reply{}, err
 		}

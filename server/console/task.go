@@ -36,6 +36,7 @@ type task struct {
 	Brief    string          `json:"brief"`
 	Items    []casefile.Item `json:"items"`
 	Result   *result         `json:"result,omitempty"`
+	Evidence []collected     `json:"evidence"`
 	Cause    string          `json:"cause,omitempty"`
 	Timeline []event         `json:"timeline"`
 }
@@ -49,22 +50,46 @@ type result struct {
 	InGrid     bool                   `json:"inGrid"`
 	DistanceM  float64                `json:"distanceM"` // metres from the target
 	WhyOutside string                 `json:"whyOutside,omitempty"`
-	Evidence   []resultEvidence       `json:"evidence"`
 }
 
-type resultEvidence struct {
+// collected is what was taken at the place, from when it was announced: that a
+// picture did not arrive is seen. Segments of recordings are seen as recordings.
+type collected struct {
 	ID    string                 `json:"id"`
 	Kind  casefile.EvidenceKind  `json:"kind"`
 	State casefile.EvidenceState `json:"state"`
 	Held  bool                   `json:"held"` // legal hold
 
-	Doubts []casefile.Doubt `json:"doubts"`
+	Reason string           `json:"reason,omitempty"` // of a rejected one
+	Doubts []casefile.Doubt `json:"doubts,omitempty"` // for desk and leader
+}
+
+func newCollected(seen workflow.OverseenTask) []collected {
+	items := []collected{}
+	for _, e := range seen.Collected {
+		if e.Recording == "" {
+			items = append(items, collected{ID: e.ID, Kind: e.Kind, State: e.State, Held: e.Held, Reason: e.Reason, Doubts: seen.Doubts[e.ID]})
+		}
+	}
+	return items
+}
+
+// collection serves GET /v1/office/inspections/:id/evidence.
+func collection(s *workflow.Service) web.Handler {
+	return func(q *web.Request) (web.Reply, error) {
+		seen, err := s.CollectedAt(q.Context(), q.Actor, q.Param("id"))
+		if err != nil {
+			return web.Reply{}, err
+		}
+		return web.Reply{Body: web.Page[collected]{Items: newCollected(seen)}}, nil
+	}
 }
 
 func newTask(q *web.Request, seen workflow.OverseenTask) task {
 	t := seen.Task
 	out := task{
-		taskRow: newTaskRow(t), Place: newPlace(t.Place), Brief: t.Brief, Items: whole(t.Items), Timeline: newTimeline(t.Timeline),
+		taskRow: newTaskRow(t), Place: newPlace(t.Place), Brief: t.Brief, Items: whole(t.Items), Evidence: newCollected(seen),
+		Timeline: newTimeline(t.Timeline),
 	}
 	if q.Actor.May(casefile.ReportRead, t.Subject()) {
 		out.Cause = t.Cause
@@ -75,9 +100,6 @@ func newTask(q *web.Request, seen workflow.OverseenTask) task {
 		out.Result = &result{
 			At: r.At, Findings: whole(r.Findings), Note: r.Note, Position: newPlace(r.Position), InGrid: r.InGrid, DistanceM: r.DistanceM,
 			WhyOutside: r.WhyOutside,
-			Evidence: each(t.Collected, func(e casefile.Evidence) resultEvidence {
-				return resultEvidence{ID: e.ID, Kind: e.Kind, State: e.State, Held: e.Held, Doubts: whole(seen.Doubts[e.ID])}
-			}),
 		}
 	}
 	return out

@@ -86,6 +86,9 @@ func TestViews(t *testing.T) {
 	desk.Tenant = "Head.Tenant"
 	work := filled[casefile.Task](t)
 	work.Timeline[0].From, work.Timeline[0].By = casefile.New, "desk"
+	for i := range work.Collected {
+		work.Collected[i].Recording = "" // a segment is seen with its recording
+	}
 	seen := workflow.OverseenTask{Task: work, Doubts: map[string][]casefile.Doubt{
 		work.Collected[0].ID: {{Rule: casefile.DoubtMock, Verdict: casefile.InDoubt, Inputs: map[string]any{"mock": true}}},
 	}}

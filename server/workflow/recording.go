@@ -186,10 +186,10 @@ func (s *Service) CloseRecording(ctx context.Context, call Call, id string, in C
 		})
 }
 
-// RecordingsOf returns the recordings of an inspection that has a record, with
-// the items that their segments are. What the rules find of these is for desk
-// and leader, not for the officers who recorded.
-func (s *Service) RecordingsOf(ctx context.Context, actor casefile.Actor, visit string) (OverseenTask, error) {
+// CollectedAt returns what was taken at an inspection that has a record, its
+// recordings among it. What the rules find of the items is for desk and leader,
+// not for the officers who took them.
+func (s *Service) CollectedAt(ctx context.Context, actor casefile.Actor, visit string) (OverseenTask, error) {
 	t, err := s.recorded(ctx, actor, visit)
 	if err != nil {
 		return OverseenTask{}, err

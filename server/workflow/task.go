@@ -102,14 +102,28 @@ func (s *Service) OverseeTasks(ctx context.Context, actor casefile.Actor, q Quer
 	return listed(ctx, actor, s.Tasks, casefile.TaskOversee, q)
 }
 
-// ResultEvidence returns a picture that came with a task's result.
-func (s *Service) ResultEvidence(ctx context.Context, actor casefile.Actor, id, item string) (Original, error) {
+// CollectedEvidence returns what was taken at the place of a task.
+func (s *Service) CollectedEvidence(ctx context.Context, actor casefile.Actor, id, item string) (Original, error) {
 	t, err := load(ctx, actor, s.Tasks, id, casefile.TaskOversee)
 	if err != nil {
 		return Original{}, err
 	}
+	return s.showCollected(ctx, actor, t, item)
+}
+
+// InspectionEvidence returns what was taken at an inspection, to who may read
+// its record.
+func (s *Service) InspectionEvidence(ctx context.Context, actor casefile.Actor, visit, item string) (Original, error) {
+	t, err := s.recorded(ctx, actor, visit)
+	if err != nil {
+		return Original{}, err
+	}
+	return s.showCollected(ctx, actor, t, item)
+}
+
+func (s *Service) showCollected(ctx context.Context, actor casefile.Actor, t *casefile.Task, item string) (Original, error) {
 	e, ok := casefile.FindEvidence(t.Collected, item)
-	if !ok || t.Result == nil || t.Removed(*e) {
+	if !ok || e.Recording != "" || t.Removed(*e) {
 		return Original{}, fault.Absent()
 	}
 	return s.show(ctx, actor, sight{record: t.ID, at: placeOfTask(t), item: *e, copied: casefile.OriginalCopy})

@@ -153,13 +153,13 @@ func (p *player) check(ctx context.Context) error {
 		Result struct {
 			InGrid    bool    `json:"inGrid"`
 			DistanceM float64 `json:"distanceM"`
-			Evidence  []any   `json:"evidence"`
 		} `json:"result"`
+		Evidence []any `json:"evidence"`
 	}
 	if err := p.get(ctx, "desk1", "/v1/office/tasks/"+p.task.id, &seen); err != nil {
 		return err
 	}
-	if !seen.Result.InGrid || seen.Result.DistanceM > 10 || len(seen.Result.Evidence) != 1 {
+	if !seen.Result.InGrid || seen.Result.DistanceM > 10 || len(seen.Evidence) != 1 {
 		return fmt.Errorf("the desk sees the result %+v", seen.Result)
 	}
 	p.tell("%s: position sent as gcj02, inside the grid, %.1f m from the target; 1 photo from the spot", casefile.TaskDone, seen.Result.DistanceM)
