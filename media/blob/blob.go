@@ -102,12 +102,19 @@ func (s *Store) Ready(ctx context.Context) error {
 	return nil
 }
 
+// ErrAway says that the store did not answer, or could not do its work: another
+// try may go well.
+var ErrAway = errors.New("blob: the object store is away")
+
 // told is an error without the address it was sent to: that names the object,
 // and a line of a log has the time of day.
 func told(err error) error {
 	var sent *url.Error
 	if errors.As(err, &sent) {
-		return sent.Err
+		return fmt.Errorf("%w: %w", ErrAway, sent.Err)
+	}
+	if minio.ToErrorResponse(err).StatusCode >= http.StatusInternalServerError {
+		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return err
 }

@@ -206,8 +206,11 @@ func (s *stack) keepSelf() error {
 	return os.Rename(kept+".new", kept)
 }
 
-// env is that of the endpoints, and where this stack lies: tests that look at
-// the engines' disks need to know.
-func (s *stack) env() string { return s.ends.env() + export("GRID_STACK_DIR", s.dir) }
+// env is that of the endpoints, where this stack lies, and what the object store
+// is: tests that look at the engines' disks, or kill an object store of their
+// own, need to know.
+func (s *stack) env() string {
+	return s.ends.env() + export("GRID_STACK_DIR", s.dir) + export("GRID_STACK_MINIO", s.minio().argv[0])
+}
 
 func (s *stack) sub(name string) string { return filepath.Join(s.dir, name) }

@@ -249,7 +249,7 @@ func (s *Service) makeCopies(ctx context.Context, j CopyJob) error {
 			switch {
 			case err == nil:
 				made = append(made, stored)
-			case fault.KindOf(mediaFault(err)) == fault.Internal: // or the copy itself is none
+			case fault.KindOf(mediaFault(err)) == fault.Internal, fault.KindOf(err) == fault.Busy: // or the copy itself is none
 				err = outside(err)
 				broke = err
 			}
