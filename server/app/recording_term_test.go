@@ -40,7 +40,7 @@ func TestRecordingIsRemovedWhenItsClassHasEnded(t *testing.T) {
 	head := func(s casefile.State) casefile.Head {
 		return casefile.Head{ID: newKey(t), Tenant: demo.Tenant, State: s, At: time.Now(), Changed: time.Now()}
 	}
-	award := casefile.Award{Head: head(casefile.AwardNotified), Report: p.docket.report}
+	award := casefile.Award{Head: head(casefile.AwardNotified), Report: p.docket.report, AskedAt: time.Now()} // it does not lapse
 	hazard := casefile.Hazard{Head: head(casefile.HazardOrdered), Visit: p.visit}
 	penalty := casefile.Penalty{Head: head(casefile.PenaltyServed), Visit: p.visit}
 	held := func(command string) func() {
