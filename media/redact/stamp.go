@@ -1,11 +1,13 @@
 package redact
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
+	"image/png"
 	"io"
 	"regexp"
 
@@ -27,15 +29,7 @@ func (p *Painter) Stamp(ctx context.Context, r io.Reader, text string) (Picture,
 	if !label.MatchString(text) {
 		return Picture{}, ErrLabel
 	}
-	return p.draw(ctx, r, func(canvas *image.RGBA) (*image.RGBA, error) {
-		size := max(12, min(canvas.Rect.Dx(), canvas.Rect.Dy())/28)
-		face, err := newFace(size)
-		if err != nil {
-			return nil, err
-		}
-		stamp(canvas, face, size, text)
-		return canvas, face.Close()
-	})
+	return p.draw(ctx, r, func(canvas *image.RGBA) (*image.RGBA, error) { return canvas, stampAll(canvas, text) })
 }
 
 func newFace(pixels int) (font.Face, error) {
@@ -65,4 +59,32 @@ func stamp(canvas *image.RGBA, face font.Face, size int, text string) {
 func write(canvas *image.RGBA, face font.Face, x, y int, ink color.RGBA, text string) {
 	d := font.Drawer{Dst: canvas, Src: image.NewUniform(ink), Face: face, Dot: fixed.P(x, y)}
 	d.DrawString(text)
+}
+
+// Label is a stamp alone on a picture of a size in pixels without anything else,
+// as a PNG: to be laid over a film. It returns ErrLabel.
+func Label(size image.Point, text string) ([]byte, error) {
+	if !label.MatchString(text) {
+		return nil, ErrLabel
+	}
+	canvas := image.NewRGBA(image.Rectangle{Max: size})
+	if err := stampAll(canvas, text); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := png.Encode(&out, canvas); err != nil {
+		return nil, fmt.Errorf("write label: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// stampAll stamps a canvas in letters of its size.
+func stampAll(canvas *image.RGBA, text string) error {
+	size := max(12, min(canvas.Rect.Dx(), canvas.Rect.Dy())/28)
+	face, err := newFace(size)
+	if err != nil {
+		return err
+	}
+	stamp(canvas, face, size, text)
+	return face.Close()
 }

@@ -75,6 +75,7 @@ func (c *Copiers) Start(ctx context.Context) {
 			c.done.Go(func() { c.run(ctx, lane) })
 		}
 	}
+	c.done.Go(func() { c.service.stampFilms(ctx) })
 }
 
 // Stop ends the copiers, in the middle of a job too, and waits for them.
@@ -142,6 +143,9 @@ func (s *Service) copyJob(ctx context.Context, j CopyJob) error {
 	case lost: // ended, or another process has the job
 		return ctx.Err()
 	case errors.Is(err, copies.ErrNoIsolation), errors.Is(err, copies.ErrNoRoom), errors.Is(err, copies.ErrNotScanned):
+		if errors.Is(err, copies.ErrNoRoom) {
+			s.stamps.drop() // the room of those can be had
+		}
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "copies wait", slog.Bool("isolation", !errors.Is(err, copies.ErrNoIsolation)),
 			slog.Bool("room", !errors.Is(err, copies.ErrNoRoom)), slog.Bool("scanner", !errors.Is(err, copies.ErrNotScanned)))
 		_, err := s.CopyJobs.Turn(ctx, lease.job, s.now().Add(copyWait), j.Tries)

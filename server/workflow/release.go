@@ -23,7 +23,7 @@ type sight struct {
 }
 
 // show gives staff an item to look at. That they look is a link of its chain
-// before the first byte goes out, and pictures bear who looks and the day.
+// before the first byte goes out, and pictures and films bear who looks and the day.
 func (s *Service) show(ctx context.Context, actor casefile.Actor, v sight) (Original, error) {
 	open := func() (Original, error) { return s.readCopy(ctx, v.at, v.item, v.copied) }
 	if v.copied == casefile.OriginalCopy {
@@ -36,25 +36,35 @@ func (s *Service) show(ctx context.Context, actor casefile.Actor, v sight) (Orig
 	if err != nil {
 		return Original{}, err
 	}
+	plain := v.copied == casefile.OriginalCopy
+	if !plain {
+		tenant, err := s.Directory.Tenant(ctx, actor.Tenant)
+		if err != nil {
+			return Original{}, errors.Join(err, shown.Close())
+		}
+		plain = tenant.Policy.PlainViews
+	}
+	if !plain && shown.Type == "video/mp4" {
+		c, _ := v.item.Copy(v.copied)
+		if err := shown.Close(); err != nil {
+			return Original{}, fmt.Errorf("close film: %w", err)
+		}
+		if shown, err = s.filmFor(actor, v, c.Object); err != nil {
+			return Original{}, err
+		}
+	}
 	if err := s.viewed(ctx, actor, v.record, v.item.ID, string(v.copied)); err != nil {
 		return Original{}, errors.Join(err, shown.Close())
 	}
-	if v.copied == casefile.OriginalCopy || shown.Type != "image/jpeg" {
+	if plain || shown.Type != "image/jpeg" {
 		return shown, nil
-	}
-	tenant, err := s.Directory.Tenant(ctx, actor.Tenant)
-	if err != nil || tenant.Policy.PlainViews {
-		if err != nil {
-			err = errors.Join(err, shown.Close())
-		}
-		return shown, err
 	}
 	return s.stamped(ctx, actor, shown)
 }
 
 // stamped draws who looks, and when, over a picture.
 func (s *Service) stamped(ctx context.Context, actor casefile.Actor, shown Original) (Original, error) {
-	picture, err := s.Painter.Stamp(ctx, shown, fmt.Sprintf("%.60s %s", actor.Person, audit.Day(s.now())))
+	picture, err := s.Painter.Stamp(ctx, shown, stampOf(actor.Person, audit.Day(s.now())))
 	if err = errors.Join(err, shown.Close()); err != nil {
 		return Original{}, err
 	}

@@ -119,6 +119,7 @@ type Service struct {
 	mu     sync.Mutex
 	grids  map[string]gridSet
 	albums map[string]*album // by tenant
+	stamps *stamps
 }
 
 type gridSet struct {
@@ -128,7 +129,7 @@ type gridSet struct {
 
 // New returns a Service.
 func New(d Deps) *Service {
-	return &Service{Deps: d, kick: make(chan struct{}, 1), copy: copyKicks(), grids: map[string]gridSet{}, albums: map[string]*album{}}
+	return &Service{Deps: d, kick: make(chan struct{}, 1), copy: copyKicks(), grids: map[string]gridSet{}, albums: map[string]*album{}, stamps: newStamps()}
 }
 
 // Call is who asks, and how often asked it is the same thing.
