@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -410,7 +411,10 @@ func TestErasedReportsStayErasedAfterARestore(t *testing.T) {
 // restoredToday waits until the relay is done with what the desk did.
 func (w *world) restoredToday(t *testing.T, d *docket) {
 	t.Helper()
-	waitFor(t, "the relay", func() bool { return len(d.record().Pending) == 0 })
+	waitFor(t, "the copies and the relay", func() bool {
+		r := d.record()
+		return len(r.Pending) == 0 && !slices.ContainsFunc(r.Evidence, func(e casefile.Evidence) bool { return e.State == casefile.EvidenceVerified })
+	})
 }
 
 // objects counts the objects of the report.
