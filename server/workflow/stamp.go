@@ -115,8 +115,10 @@ func (s *Service) stampFilm(ctx context.Context, w stamping) error {
 	}
 	s.stamps.mu.Lock()
 	defer s.stamps.mu.Unlock()
+	if s.stamps.films[w.of] != nil { // or it was given up meanwhile
+		s.stamps.give(w.of)
+	}
 	if err != nil { // who asks again has it tried again
-		delete(s.stamps.films, w.of)
 		return err
 	}
 	s.stamps.films[w.of] = film
