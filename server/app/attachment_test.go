@@ -66,7 +66,7 @@ func TestDeskSendsAFilm(t *testing.T) {
 	}
 	w.sendSegment(t, w.as(t, "desk2"), item.Right, film)
 	path := "/v1/receipt/attachments/" + item.ID
-	waitFor(t, "the film's copy", func() bool {
+	awaited(t, "the film's copy", func() bool {
 		err := d.send("desk2", message, nil) // the same message, until the copy is made
 		if err != nil && apiclient.CodeOf(err) != "evidence.no_copy" {
 			t.Fatal(err)

@@ -142,7 +142,7 @@ func (r badRow) send(t *testing.T, w *world, lang string) (int, http.Header, []b
 	var status int
 	var header http.Header
 	var text []byte
-	waitFor(t, "room for the account", func() bool {
+	awaited(t, "room for the account", func() bool {
 		res, err := w.http.Do(r.request(t, w, lang))
 		if err != nil {
 			t.Fatal(err)
@@ -274,7 +274,7 @@ func (w *world) kept(t *testing.T) []string {
 func (w *world) settled(t *testing.T) []string {
 	t.Helper()
 	last := w.kept(t)
-	waitFor(t, "the workers to come to rest", func() bool {
+	awaited(t, "the workers to come to rest", func() bool {
 		was := last
 		last = w.kept(t)
 		return slices.Equal(was, last) && !slices.ContainsFunc(last, func(line string) bool {

@@ -243,7 +243,7 @@ func (s *sweep) scratch(t *testing.T) func(func(string, []byte)) error {
 // copiersRest waits until no job of the copiers is left.
 func (w *world) copiersRest(t *testing.T) {
 	t.Helper()
-	waitFor(t, "the jobs to be gone", func() bool {
+	awaited(t, "the jobs to be gone", func() bool {
 		for _, lane := range []workflow.Lane{workflow.PhotoLane, workflow.FilmLane} {
 			left, err := w.store.CopyJobs.Due(t.Context(), lane, time.Now().Add(24*time.Hour), 1)
 			if err != nil {
@@ -451,7 +451,7 @@ func (s *sweep) export(t *testing.T) {
 	}
 	save("log verify", []byte(out))
 	s.archive(t, s.released(t))
-	comesTrue(t, func() bool {
+	awaited(t, "what the log shows", func() bool {
 		_, err := s.store.Audit.Latest(t.Context())
 		return err == nil
 	})

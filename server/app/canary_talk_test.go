@@ -277,7 +277,7 @@ func (s *sweep) lead(t *testing.T) []canarytest.Canary {
 		t.Fatal(err)
 	}
 	s.send(t, s.as(t, "seal1"), apiclient.Call{Path: lead + "/release"}, nil)
-	waitFor(t, "the exhibit", func() bool { return len(d.exhibits()) > 0 })
+	awaited(t, "the exhibit", func() bool { return len(d.exhibits()) > 0 })
 	id, _ := d.exhibits()[0]["id"].(string)
 	s.send(t, s.as(t, "enforcer1"), apiclient.Call{Method: http.MethodGet, Path: d.penaltyPath("/exhibits/" + id)}, nil)
 	name := canarytest.Text(words, "name of the lead's file", "from-my-window")

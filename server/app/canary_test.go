@@ -331,7 +331,7 @@ func (w *world) askAll(t *testing.T, r *casefile.Report) {
 			}
 			noun, _, _ := strings.Cut(route.Path, "/:id")
 			at := strings.NewReplacer(":id", ids[path.Base(noun)], ":item", r.Evidence[0].ID, ":year", fmt.Sprint(time.Now().Year()), ":tenant", demo.Tenant).Replace(route.Path)
-			waitFor(t, "room for the account", func() bool {
+			awaited(t, "room for the account", func() bool {
 				answer, err := c.Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: at}, nil)
 				if apiclient.CodeOf(err) == tooMany {
 					return false

@@ -42,7 +42,7 @@ func (d *docket) hands(files ...[]byte) {
 func (d *docket) settled() *casefile.Report {
 	d.t.Helper()
 	var r *casefile.Report
-	waitFor(d.t, "the copies", func() bool {
+	awaited(d.t, "the copies", func() bool {
 		var err error
 		if r, err = d.w.store.Reports.Get(d.t.Context(), demo.Tenant, d.report); err != nil {
 			d.t.Fatal(err)
@@ -175,7 +175,7 @@ func TestCopiesOutliveAKill(t *testing.T) {
 	d := newDocket(t, w, casefile.ByCode, casefile.IllegalAct)
 	const canary = "CANARY-killed-80d2"
 	d.hands(cliptest.Film(t, "mp4", canary, 40))
-	waitFor(t, "the film to be worked on", func() bool {
+	awaited(t, "the film to be worked on", func() bool {
 		dir := inScratch(t, canary)
 		_, err := os.Stat(filepath.Join(dir, "film.mp4"))
 		return dir != "" && err == nil

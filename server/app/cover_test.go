@@ -35,7 +35,7 @@ func TestBundleLooksAlike(t *testing.T) {
 	verification := d.do("desk2", d.path("/assign"), object{"persons": []string{person}}, casefile.ReportVerifying).Ref
 
 	var page struct{ Items []struct{ ID string } }
-	waitFor(t, "the bundle", func() bool {
+	awaited(t, "the bundle", func() bool {
 		d.get(inspector, "/v1/field/tasks", &page)
 		return len(page.Items) == 1+tenant.Policy.CoverTasks
 	})

@@ -80,7 +80,7 @@ func TestEveryAwardIsPaidOnceWhateverKills(t *testing.T) {
 	if last := chain[len(chain)-1].Balances; last != (reward.Balances{Allocated: all, Paid: all}) {
 		t.Errorf("got %+v, want all of it paid", last)
 	}
-	comesTrue(t, func() bool { // whoever held the lease of the log was killed
+	awaited(t, "what the log shows", func() bool { // whoever held the lease of the log was killed
 		_, err := s.store.Audit.Latest(t.Context())
 		return err == nil
 	})

@@ -261,13 +261,20 @@ func (s *storm) registerPhone(t *testing.T) {
 func (s *storm) checkPhone(t *testing.T) {
 	t.Helper()
 	shown := map[string]int{}
-	awaited(t, "a push of each task", func() bool {
+	look := func() int {
 		clear(shown)
 		for _, push := range s.fcm.Shown(phoneToken) {
 			shown[push.Ref]++
 		}
-		return len(shown) >= len(s.tasks)
-	})
+		return len(shown)
+	}
+	for n := look(); n < len(s.tasks); { // as long as there are more
+		before := n
+		awaited(t, "another push", func() bool {
+			n = look()
+			return n > before
+		})
+	}
 	for _, task := range s.tasks {
 		if shown[task] != 1 {
 			t.Errorf("the phone shows task %s %d times, want once", task, shown[task])

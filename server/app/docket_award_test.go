@@ -92,7 +92,7 @@ func (d *docket) approve() *docket {
 // announce goes from the approval until the reporter is told.
 func (d *docket) announce() {
 	d.t.Helper()
-	waitFor(d.t, "the budget", func() bool { return d.shown().State == casefile.AwardApproved })
+	awaited(d.t, "the budget", func() bool { return d.shown().State == casefile.AwardApproved })
 	d.do("reward1", d.awardPath("/file"), object{"reference": "DEMO-1"}, casefile.AwardFiled)
 	d.do("reward1", d.awardPath("/notify"), nil, casefile.AwardNotified)
 }

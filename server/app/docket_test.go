@@ -54,20 +54,6 @@ func newKey(t *testing.T) string {
 	return key
 }
 
-// waitFor asks until the answer is yes.
-func waitFor(t *testing.T, what string, yes func() bool) {
-	t.Helper()
-	tick, late := time.NewTicker(50*time.Millisecond), time.After(30*time.Second)
-	defer tick.Stop()
-	for !yes() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
 // newDocket registers a report with one allegation for each matter.
 func newDocket(t *testing.T, w *world, mode casefile.Mode, matters ...casefile.Matter) *docket {
 	t.Helper()
@@ -148,7 +134,7 @@ func (d *docket) get(login, path string, out any) {
 func (d *docket) send(login string, call apiclient.Call, out any) error {
 	d.t.Helper()
 	var err error
-	waitFor(d.t, "room for the account", func() bool {
+	awaited(d.t, "room for the account", func() bool {
 		_, err = d.w.as(d.t, login).Do(d.t.Context(), call, out)
 		return apiclient.CodeOf(err) != tooMany
 	})
@@ -243,7 +229,7 @@ func (d *docket) order() *docket {
 
 func (d *docket) awaitTask(login, id string) {
 	d.t.Helper()
-	waitFor(d.t, "the task", func() bool {
+	awaited(d.t, "the task", func() bool {
 		_, err := d.w.as(d.t, login).Do(d.t.Context(), apiclient.Call{Method: http.MethodGet, Path: "/v1/field/tasks/" + id}, nil)
 		return err == nil
 	})

@@ -44,7 +44,7 @@ func TestEvidenceIsKeptByWhatItIsLinkedTo(t *testing.T) {
 	w := start(t)
 	d := newDocket(t, w, casefile.Anonymous, casefile.MajorHazard).accept().confirm().describe().assign()
 	item := d.saveWithPhoto()
-	waitFor(t, "the copies", func() bool { _, e := d.patrolled(); return e.State == casefile.EvidenceDerived })
+	awaited(t, "the copies", func() bool { _, e := d.patrolled(); return e.State == casefile.EvidenceDerived })
 	path, why := "/v1/office/tasks/"+d.patrol+"/evidence/"+item, object{"reason": "court_order"}
 	report := func(change func(*casefile.Report)) {
 		alter(t, w.store.Reports, d.report, func(r *casefile.Report) *casefile.Head { change(r); return &r.Head })
@@ -173,7 +173,7 @@ func TestEvidenceIsKeptByWhatItIsLinkedTo(t *testing.T) {
 // removalIsProved makes sure that an archive proves the removal by the log.
 func (d *docket) removalIsProved() {
 	d.t.Helper()
-	waitFor(d.t, "all leaves", func() bool {
+	awaited(d.t, "all leaves", func() bool {
 		waiting, err := d.w.store.Audit.Waiting(d.t.Context(), 1)
 		return err == nil && len(waiting) == 0
 	})
@@ -202,7 +202,7 @@ func TestCaseKeepsWhatStaffCollected(t *testing.T) {
 	d.order().inspect(isSo).sign().completed()
 	task, _ := d.patrolled()
 	d.penalty = d.do("enforcer1", "/v1/office/penalties", object{"visit": d.visit}, casefile.PenaltyFiled).ID
-	waitFor(t, "the lock of the case", func() bool { return len(d.locks(item)) == 2 })
+	awaited(t, "the lock of the case", func() bool { return len(d.locks(item)) == 2 })
 	if got := d.locks(item)[1]; got != lockedUntil(3650) {
 		t.Errorf("got %q, want %q", got, lockedUntil(3650))
 	}
@@ -259,7 +259,7 @@ func TestHoldOnAReportersItem(t *testing.T) {
 	}
 	d.do("leader1", path+"/lift", why, casefile.ReportRejected)
 	want := []casefile.CustodyAct{casefile.CustodyHold, casefile.CustodyLift, casefile.CustodyHold, casefile.CustodyLift}
-	waitFor(t, "the chain", func() bool {
+	awaited(t, "the chain", func() bool {
 		got := slices.DeleteFunc(d.acts(item.ID), func(a casefile.CustodyAct) bool { return a != casefile.CustodyHold && a != casefile.CustodyLift })
 		return slices.Equal(got, want)
 	})

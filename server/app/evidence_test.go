@@ -117,7 +117,7 @@ func TestReleaseIsCutTakenBackAndHandedOn(t *testing.T) {
 		casefile.CustodyStore, casefile.CustodyDerive, casefile.CustodyRelease, casefile.CustodyView, casefile.CustodyWithdraw,
 		casefile.CustodyDelete, casefile.CustodyRelease, casefile.CustodyView, casefile.CustodyView,
 	}
-	waitFor(t, "the chain", func() bool { return len(d.acts(item)) >= len(want) })
+	awaited(t, "the chain", func() bool { return len(d.acts(item)) >= len(want) })
 	got := d.acts(item)
 	for _, act := range want {
 		at := slices.Index(got, act)
@@ -147,7 +147,7 @@ func (d *docket) saveWithPhoto() string {
 		Evidence []struct{ ID string }
 	}
 	d.get("desk2", "/v1/office/tasks/"+d.patrol, &task)
-	waitFor(d.t, "the chain of the patrol's picture", func() bool {
+	awaited(d.t, "the chain of the patrol's picture", func() bool {
 		return slices.Equal(d.handled(task.Evidence[0].ID), []casefile.CustodyAct{casefile.CustodyStore, casefile.CustodyLock})
 	})
 	return task.Evidence[0].ID
@@ -164,7 +164,7 @@ func TestExportIsCheckedOffline(t *testing.T) {
 	d.assign()
 	d.saveWithPhoto()
 	key, _ := w.logKey(t)
-	waitFor(t, "the chain", func() bool { return len(d.acts(item)) >= 3 })
+	awaited(t, "the chain", func() bool { return len(d.acts(item)) >= 3 })
 
 	file := filepath.Join(t.TempDir(), "evidence.zip")
 	verify := func(archive []byte) (string, error) {
@@ -179,7 +179,7 @@ func TestExportIsCheckedOffline(t *testing.T) {
 			t.Errorf("%s, before the checkpoint: %v\n%s", name, err, out)
 		}
 	}
-	waitFor(t, "all leaves", func() bool {
+	awaited(t, "all leaves", func() bool {
 		waiting, err := w.store.Audit.Waiting(t.Context(), 1)
 		return err == nil && len(waiting) == 0
 	})
@@ -231,7 +231,7 @@ func TestExportBrokeOffUnsaid(t *testing.T) {
 	if err := left.Close(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "word of the export that was left", func() bool { return len(broken()) == 1 })
+	awaited(t, "word of the export that was left", func() bool { return len(broken()) == 1 })
 
 	e, _ := casefile.FindEvidence(d.record().Evidence, item)
 	shown, _ := e.Copy(e.Shown())
@@ -242,7 +242,7 @@ func TestExportBrokeOffUnsaid(t *testing.T) {
 	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) { // before anything of it was on its way
 		t.Errorf("got %v, want an answer that is cut off", err)
 	}
-	waitFor(t, "word of the export that was cut off", func() bool { return len(broken()) >= 2 }) // the client may ask again by itself
+	awaited(t, "word of the export that was cut off", func() bool { return len(broken()) >= 2 }) // the client may ask again by itself
 	for _, line := range broken() {
 		var said map[string]any
 		if err := json.Unmarshal([]byte(line), &said); err != nil {
@@ -313,7 +313,7 @@ func TestNearCopyIsFlaggedToTheDesk(t *testing.T) {
 		}
 		return nil
 	}
-	waitFor(t, "the verdict", func() bool { return len(seen(second, item)) > 0 })
+	awaited(t, "the verdict", func() bool { return len(seen(second, item)) > 0 })
 	if got := seen(second, item); len(got) != 1 || got[0] != (verdict{"same_picture", first.report, 1}) {
 		t.Errorf("got %+v, want the first report", got)
 	}
@@ -333,7 +333,7 @@ func TestLegalHold(t *testing.T) {
 	d.refused("leader1", path+"/hold", why, "evidence.hold")
 	d.do("leader1", path+"/lift", why, casefile.TaskDone)
 	want := []casefile.CustodyAct{casefile.CustodyStore, casefile.CustodyLock, casefile.CustodyHold, casefile.CustodyLift}
-	waitFor(t, "the chain", func() bool { return slices.Equal(d.handled(item), want) })
+	awaited(t, "the chain", func() bool { return slices.Equal(d.handled(item), want) })
 	if len(d.fetch("desk2", path)) == 0 {
 		t.Error("the original is gone")
 	}

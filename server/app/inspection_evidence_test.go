@@ -57,7 +57,7 @@ func TestAPhotoOfAnInspectionIsSeen(t *testing.T) {
 	absent("leader1", path+"/"+item.ID)
 
 	d.w.sendSegment(t, d.w.as(t, "enforcer1"), item.Right, photo)
-	waitFor(t, "the copies", func() bool {
+	awaited(t, "the copies", func() bool {
 		task, err := d.w.store.Tasks.Get(t.Context(), demo.Tenant, d.task)
 		return err == nil && task.Collected[0].State == casefile.EvidenceDerived
 	})

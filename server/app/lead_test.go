@@ -107,7 +107,7 @@ func TestLeadEntersACaseFile(t *testing.T) {
 			t.Fatalf("got %v, %v, want it released", out, err)
 		}
 	}
-	waitFor(t, "the exhibit", func() bool { return len(d.exhibits()) > 0 })
+	awaited(t, "the exhibit", func() bool { return len(d.exhibits()) > 0 })
 	shown := d.exhibits()
 	id, _ := shown[0]["id"].(string)
 	if len(shown) != 1 || len(shown[0]) != 4 || shown[0]["n"] != 1.0 || shown[0]["kind"] != "photo" || shown[0]["state"] != "released" || id == item {

@@ -113,7 +113,7 @@ func TestProofsBehindTheReceipt(t *testing.T) {
 			t.Errorf("got %+v, want the day of a checkpoint to come", p)
 		}
 	}
-	comesTrue(t, func() bool { // the relay has brought every leaf
+	awaited(t, "what the log shows", func() bool { // the relay has brought every leaf
 		due, err := w.store.Pending.Due(t.Context(), time.Now().Add(time.Hour), 1)
 		return err == nil && len(due) == 0
 	})
@@ -333,26 +333,11 @@ func (w *world) countersigned(t *testing.T, checkpoint, key string) {
 	}
 }
 
-// comesTrue waits until something holds.
-func comesTrue(t *testing.T, holds func() bool) {
-	t.Helper()
-	tick, end := time.NewTicker(100*time.Millisecond), time.NewTimer(time.Minute)
-	defer tick.Stop()
-	defer end.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-end.C:
-			t.Fatal("it does not come true within a minute")
-		}
-	}
-}
-
 // TestNothingPublicBeforeTheDay looks at what is public while leaves wait.
 func TestNothingPublicBeforeTheDay(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	comesTrue(t, func() bool {
+	awaited(t, "what the log shows", func() bool {
 		c, err := w.store.Audit.Latest(t.Context())
 		return err == nil && c.Size == 256
 	})
@@ -369,7 +354,7 @@ func TestNothingPublicBeforeTheDay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	comesTrue(t, func() bool {
+	awaited(t, "what the log shows", func() bool {
 		h, err := w.store.Audit.Head(t.Context())
 		return err == nil && h.Size >= before.Size+3
 	})
@@ -414,7 +399,7 @@ func (s *storm) checkLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	reports := s.reports(t)
-	comesTrue(t, func() bool {
+	awaited(t, "what the log shows", func() bool {
 		for _, r := range reports {
 			if leaf, err := s.store.Audit.Leaf(t.Context(), r.ID+":1"); err != nil || leaf.Index == audit.Unplaced {
 				return false

@@ -58,7 +58,7 @@ func TestEveryRouteAndRole(t *testing.T) {
 	w := start(t)
 	neighbour := prepare(t, w, demo.Neighbour) // first, since it is given the staff that the other has by now
 	yushu := prepare(t, w, demo.Tenant)
-	comesTrue(t, func() bool { // the log has its first checkpoint, which is public
+	awaited(t, "what the log shows", func() bool { // the log has its first checkpoint, which is public
 		_, err := w.store.Audit.Latest(t.Context())
 		return err == nil
 	})

@@ -92,7 +92,7 @@ func (o *openings) noticed(command casefile.Command, code, by string) {
 	if last.Command != command || last.Code != code || last.By != by {
 		o.t.Errorf("got %+v on the request, want %s %s by %s", last, command, code, by)
 	}
-	comesTrue(o.t, func() bool {
+	awaited(o.t, "what the log shows", func() bool {
 		_, err := o.w.store.Audit.Leaf(o.t.Context(), rec.ID+":"+strconv.FormatInt(last.Seq, 10))
 		return err == nil
 	})

@@ -134,7 +134,7 @@ func TestStolenOriginalsAreSealed(t *testing.T) {
 				t.Errorf("item %d: the thief does not read the %s copy: the test's thief is no good", n+1, c.Kind)
 			}
 		}
-		waitFor(t, "the chain", func() bool { return slices.Contains(d.acts(e.ID), casefile.CustodySeal) })
+		awaited(t, "the chain", func() bool { return slices.Contains(d.acts(e.ID), casefile.CustodySeal) })
 	}
 	if r.Evidence[0].State != casefile.EvidenceDerived || r.Evidence[1].State != casefile.EvidenceRejected {
 		t.Fatalf("got %s and %s, want one derived and one rejected", r.Evidence[0].State, r.Evidence[1].State)

@@ -169,10 +169,14 @@ func (w *world) ready(t *testing.T) {
 	})
 }
 
+// patience is how long a test waits for what comes by itself, on a machine that
+// does much else: it says that something is stuck, not how fast it is.
+const patience = 3 * time.Minute
+
 // awaited asks until the answer is yes.
 func awaited(t *testing.T, what string, ask func() bool) {
 	t.Helper()
-	tick, late := time.NewTicker(20*time.Millisecond), time.NewTimer(time.Minute)
+	tick, late := time.NewTicker(20*time.Millisecond), time.NewTimer(patience)
 	defer tick.Stop()
 	defer late.Stop()
 	for !ask() {

@@ -26,7 +26,7 @@ func (w *world) policy(t *testing.T, change func(*workflow.Policy)) {
 // alter changes a record behind the back of everything.
 func alter[T any](t *testing.T, of workflow.Records[T], id string, change func(*T) *casefile.Head) {
 	t.Helper()
-	waitFor(t, "a record that nobody changes meanwhile", func() bool {
+	awaited(t, "a record that nobody changes meanwhile", func() bool {
 		r, err := of.Get(t.Context(), demo.Tenant, id)
 		if err != nil {
 			t.Fatal(err)
@@ -56,7 +56,7 @@ func newTape(t *testing.T, w *world) *tape {
 	p.item = sent.ID
 	d.w.sendSegment(t, d.w.as(t, "enforcer1"), sent.Right, p.film)
 	p.inspect(isSo).sign().completed()
-	waitFor(t, "the copy and the lock", func() bool {
+	awaited(t, "the copy and the lock", func() bool {
 		item := p.kept()
 		return item.State == casefile.EvidenceDerived && len(p.read().Pending) == 0
 	})

@@ -101,11 +101,11 @@ func TestRecordingIsRemovedWhenItsClassHasEnded(t *testing.T) {
 	// In the store it may be locked a moment longer: it is what it was until then.
 	item := p.kept()
 	ref := media.Ref{Object: item.Object, Parts: item.Parts, Runs: []media.Run{media.Run(item.Runs[0])}}
-	waitFor(t, "a lock that has not ended when it arrives", func() bool {
+	awaited(t, "a lock that has not ended when it arrives", func() bool {
 		return w.app.Service().Media.Lock(t.Context(), ref, time.Now().Add(2*time.Second)) == nil
 	})
 	day += 3655
-	waitFor(t, "the removal", func() bool {
+	awaited(t, "the removal", func() bool {
 		day++ // it is looked at again the day after
 		return w.terms(t, day).Recordings == 1
 	})
@@ -161,7 +161,7 @@ func (p *tape) isGone(was *casefile.Evidence) {
 // exported exports the task after a checkpoint, checks the archive and returns it.
 func (p *tape) exported() []byte {
 	p.t.Helper()
-	waitFor(p.t, "all leaves", func() bool {
+	awaited(p.t, "all leaves", func() bool {
 		waiting, err := p.w.store.Audit.Waiting(p.t.Context(), 1)
 		return err == nil && len(waiting) == 0
 	})
@@ -248,9 +248,9 @@ func TestArchiveHasWhatNoCopyCouldBeMadeOf(t *testing.T) {
 	w.sendSegment(t, w.as(t, "enforcer1"), sent.Right, film)
 	p := &tape{docket: d, path: path, item: sent.ID, film: film}
 	p.inspect(isSo).sign().completed()
-	waitFor(t, "the refusal of the copier", func() bool { return p.kept().State == casefile.EvidenceRejected })
+	awaited(t, "the refusal of the copier", func() bool { return p.kept().State == casefile.EvidenceRejected })
 	d.do("leader1", "/v1/office/tasks/"+d.task+"/evidence/"+sent.ID+"/hold", object{"reason": "court_order"}, casefile.TaskDone)
-	waitFor(t, "the hold", func() bool { return slices.Contains(d.acts(sent.ID), casefile.CustodyHold) })
+	awaited(t, "the hold", func() bool { return slices.Contains(d.acts(sent.ID), casefile.CustodyHold) })
 	if seen := d.recorded("leader1"); len(seen.Missing) > 0 || seen.Segments[0].State != casefile.EvidenceRejected {
 		t.Errorf("a reader sees %+v", seen)
 	}
@@ -289,7 +289,7 @@ func TestNothingRemovesARecordingThatACaseRestsOn(t *testing.T) {
 	w := start(t)
 	p := newTape(t, w)
 	p.penalty = p.do("enforcer1", "/v1/office/penalties", object{"visit": p.visit}, casefile.PenaltyFiled).ID
-	waitFor(t, "the lock of the case", func() bool { return len(p.locks(p.item)) == 2 })
+	awaited(t, "the lock of the case", func() bool { return len(p.locks(p.item)) == 2 })
 
 	for _, r := range app.Routes(w.app.Service(), nil) {
 		if r.Method == http.MethodDelete && (strings.Contains(r.Path, "recording") || strings.Contains(r.Path, "segment") || strings.Contains(r.Path, "evidence") || strings.Contains(r.Path, "tasks")) {

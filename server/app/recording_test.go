@@ -68,7 +68,7 @@ func (c *filedCase) record() {
 	}
 	c.ids["segment"] = out.Items[0].ID
 	c.sendSegment(c.t, c.client("enforcer1"), out.Items[0].Right, film)
-	waitFor(c.t, "the copy", func() bool { // not over HTTP: an account may ask so often
+	awaited(c.t, "the copy", func() bool { // not over HTTP: an account may ask so often
 		task, err := c.store.Tasks.Get(c.t.Context(), c.tenant, c.ids["inspection"])
 		return err == nil && !slices.ContainsFunc(task.Collected, func(e casefile.Evidence) bool { return e.State != casefile.EvidenceDerived })
 	})
@@ -120,7 +120,7 @@ func (d *docket) recorded(login string) seen {
 // completed waits until the signed record has ended the task.
 func (d *docket) completed() {
 	d.t.Helper()
-	waitFor(d.t, "the end of the task", func() bool {
+	awaited(d.t, "the end of the task", func() bool {
 		t, err := d.w.store.Tasks.Get(d.t.Context(), demo.Tenant, d.task)
 		return err == nil && t.State == casefile.TaskDone
 	})
@@ -193,7 +193,7 @@ func TestRecordingComesInSegments(t *testing.T) {
 		d.refused(login, path+"/segments", oneSegment(3, len(film)), "record.not_found")
 	}
 
-	waitFor(t, "copies to play", func() bool { // not over HTTP: an account may ask so often
+	awaited(t, "copies to play", func() bool { // not over HTTP: an account may ask so often
 		task, err := d.w.store.Tasks.Get(t.Context(), demo.Tenant, d.task)
 		return err == nil && !slices.ContainsFunc(task.Collected, func(e casefile.Evidence) bool { return e.State != casefile.EvidenceDerived })
 	})
@@ -241,14 +241,14 @@ func TestRecordingIsKeptWhileACaseRestsOnIt(t *testing.T) {
 	until := func(days int) string {
 		return "until " + time.Now().In(time.FixedZone("", 8*3600)).AddDate(0, 0, days).Format(time.DateOnly)
 	}
-	waitFor(t, "the lock", func() bool { return len(d.locks(first.ID)) == 1 })
+	awaited(t, "the lock", func() bool { return len(d.locks(first.ID)) == 1 })
 	if got := d.locks(first.ID)[0]; got != until(180) {
 		t.Errorf("without a case: got %q, want %q", got, until(180))
 	}
 
 	d.inspect(isSo).sign().completed()
 	d.penalty = d.do("enforcer1", "/v1/office/penalties", object{"visit": d.visit}, casefile.PenaltyFiled).ID
-	waitFor(t, "the lock of the case", func() bool { return len(d.locks(first.ID)) == 2 })
+	awaited(t, "the lock of the case", func() bool { return len(d.locks(first.ID)) == 2 })
 	if got, want := d.locks(first.ID)[1], until(3650)+" case "+d.penalty; got != want {
 		t.Errorf("with a case: got %q, want %q", got, want)
 	}
@@ -257,7 +257,7 @@ func TestRecordingIsKeptWhileACaseRestsOnIt(t *testing.T) {
 	}
 	late := d.announceSegment("enforcer2", path, newKey(t), 2, len(film)) // has the case's class at once
 	d.w.sendSegment(t, d.w.as(t, "enforcer2"), late.Right, film)
-	waitFor(t, "the lock of the late one", func() bool { return len(d.locks(late.ID)) == 1 })
+	awaited(t, "the lock of the late one", func() bool { return len(d.locks(late.ID)) == 1 })
 	if got := d.locks(late.ID)[0]; got != until(3650) {
 		t.Errorf("a late segment: got %q, want %q", got, until(3650))
 	}
@@ -265,7 +265,7 @@ func TestRecordingIsKeptWhileACaseRestsOnIt(t *testing.T) {
 	hold := "/v1/office/tasks/" + d.task + "/evidence/" + first.ID
 	d.do("leader1", hold+"/hold", object{"reason": "court_order"}, casefile.TaskDone)
 	d.do("leader1", hold+"/lift", object{"reason": "court_order"}, casefile.TaskDone)
-	waitFor(t, "the lifted hold", func() bool { return slices.Contains(d.acts(first.ID), casefile.CustodyLift) })
+	awaited(t, "the lifted hold", func() bool { return slices.Contains(d.acts(first.ID), casefile.CustodyLift) })
 	if _, err := d.w.app.Service().KeepTerms(t.Context(), "test"); err != nil {
 		t.Fatal(err)
 	}

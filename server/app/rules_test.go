@@ -72,7 +72,7 @@ func TestNothingRestsOnLessThanASignedInspection(t *testing.T) {
 // with other findings.
 func (d *docket) noSecondRecord() {
 	d.t.Helper()
-	waitFor(d.t, "the end of the inspection's task", func() bool {
+	awaited(d.t, "the end of the inspection's task", func() bool {
 		task, err := d.w.store.Tasks.Get(d.t.Context(), demo.Tenant, d.task)
 		return err == nil && task.State == casefile.TaskDone
 	})
@@ -167,7 +167,7 @@ func TestOpeningAskedAgainAfterTheClaim(t *testing.T) {
 	d.tool("identity1", "key", "--once", once)
 	d.tool("seal1", "peel", "--yes")
 	d.tool("identity1", "open", "--once", once, "--json")
-	waitFor(t, "the claim", func() bool { return d.shown().State == casefile.AwardClaimed })
+	awaited(t, "the claim", func() bool { return d.shown().State == casefile.AwardClaimed })
 	again, err := d.try("reward1", "/v1/custody/openings", key, d.request())
 	if err != nil || again != first {
 		t.Errorf("got %+v %v, want %+v", again, err, first)

@@ -313,7 +313,7 @@ func TestWaivedAwardFreesItsMoney(t *testing.T) {
 	if _, err := d.holder().Do(t.Context(), call, nil); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the budget", func() bool {
+	awaited(t, "the budget", func() bool {
 		reserved, _ := d.heldFor()
 		return reserved == 0
 	})
@@ -370,7 +370,7 @@ func TestOnePrintThatDoesNotOpenHidesNoReport(t *testing.T) {
 	d := newDocket(t, w, casefile.Anonymous, casefile.IllegalAct).accept()
 	d.photographed("CANARY-print")
 	last := 0
-	waitFor(t, "the print", func() bool {
+	awaited(t, "the print", func() bool {
 		var err error
 		if last, err = w.store.Prints.Last(t.Context(), demo.Tenant); err != nil {
 			t.Fatal(err)

@@ -411,7 +411,7 @@ func TestErasedReportsStayErasedAfterARestore(t *testing.T) {
 // restoredToday waits until the relay is done with what the desk did.
 func (w *world) restoredToday(t *testing.T, d *docket) {
 	t.Helper()
-	waitFor(t, "the copies and the relay", func() bool {
+	awaited(t, "the copies and the relay", func() bool {
 		r := d.record()
 		return len(r.Pending) == 0 && !slices.ContainsFunc(r.Evidence, func(e casefile.Evidence) bool { return e.State == casefile.EvidenceVerified })
 	})
