@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -31,7 +32,11 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 3 && args[0] == "fcm" && args[1] == "--listen" {
-		return serveFCM(ctx, args[2], time.Now) //nolint:forbidigo // a main function reads the clock
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", args[2])
+		if err != nil {
+			return err
+		}
+		return serveFCM(ctx, listener, time.Now) //nolint:forbidigo // a main function reads the clock
 	}
 	if len(args) != 1 {
 		return errors.New(usage)

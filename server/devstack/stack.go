@@ -18,6 +18,7 @@ type stack struct {
 	dir   string // its .stack
 	cache string // what all checkouts of this user share
 	ends  endpoints
+	free  func(port int) bool // whether a port could be listened on now
 	say   *progress
 }
 
@@ -41,7 +42,7 @@ func newStack(say *progress) (*stack, error) {
 		}
 		cache = filepath.Join(user, "gridwatch", "stack")
 	}
-	s := &stack{root: root, dir: filepath.Join(root, ".stack"), cache: cache, say: say}
+	s := &stack{root: root, dir: filepath.Join(root, ".stack"), cache: cache, free: portIsFree, say: say}
 	s.ends, err = readEndpoints(s.dir)
 	return s, err
 }
@@ -170,8 +171,8 @@ func (s *stack) choosePorts(ctx context.Context) error {
 	} {
 		if len(processesOf(p.of.dir, p.of.program())) == 0 {
 			// The port of an engine killed just now is let go in a moment.
-			waitFor(ctx, portPatience, func() bool { return *p.port == 0 || portIsFree(*p.port) })
-			port, err := choosePort(*p.port, taken, rand.Reader, portIsFree)
+			waitFor(ctx, portPatience, func() bool { return *p.port == 0 || s.free(*p.port) })
+			port, err := choosePort(*p.port, taken, rand.Reader, s.free)
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +18,7 @@ import (
 
 func newTestStack(t *testing.T) *stack {
 	t.Helper()
-	s := &stack{root: t.TempDir(), cache: t.TempDir(), say: newProgress(io.Discard, time.Now)}
+	s := &stack{root: t.TempDir(), cache: t.TempDir(), free: portIsFree, say: newProgress(io.Discard, time.Now)}
 	s.dir = filepath.Join(s.root, ".stack")
 	if err := os.MkdirAll(s.sub("log"), 0o755); err != nil {
 		t.Fatal(err)
@@ -86,6 +87,10 @@ func TestCommandThatFailsShowsItsOutput(t *testing.T) {
 func TestPortsStayWhileNothingIsInTheWay(t *testing.T) {
 	t.Parallel()
 	s := newTestStack(t)
+	// Whether this machine's ports are free is not asked: other programs take
+	// and leave them meanwhile.
+	inTheWay := 0
+	s.free = func(port int) bool { return port != inTheWay }
 	if err := s.choosePorts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +104,17 @@ func TestPortsStayWhileNothingIsInTheWay(t *testing.T) {
 	kept, err := readEndpoints(s.dir)
 	if err != nil || kept != first {
 		t.Errorf("endpoints.json: got %v, %v, want %v", kept, err, first)
+	}
+	inTheWay = first.MinIO
+	impatient, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.choosePorts(impatient); err != nil {
+		t.Fatal(err)
+	}
+	others := s.ends
+	others.MinIO = first.MinIO
+	if s.ends.MinIO == first.MinIO || others != first {
+		t.Errorf("with MinIO's port taken: got %v, want %v with another port for MinIO alone", s.ends, first)
 	}
 }
 
@@ -120,12 +136,14 @@ func TestStatusOfAStoppedStack(t *testing.T) {
 func TestFCMStandInAnswersAndEnds(t *testing.T) {
 	t.Parallel()
 	s := newTestStack(t)
-	if err := s.choosePorts(t.Context()); err != nil {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", local(0))
+	if err != nil {
 		t.Fatal(err)
 	}
+	s.ends.FCM = listener.Addr().(*net.TCPAddr).Port
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serveFCM(ctx, local(s.ends.FCM), time.Now) }()
+	go func() { ended <- serveFCM(ctx, listener, time.Now) }()
 	if !waitFor(t.Context(), time.Minute, func() bool { return s.fcm().answers(t.Context()) }) {
 		t.Error("it does not answer")
 	}
