@@ -308,6 +308,7 @@ func TestBadInput(t *testing.T) { //nolint:tparallel // each group compares what
 		"budget":   badBudgets,
 		"custody":  badCustody,
 		"contact":  badContacts,
+		"ring":     badRings,
 	} {
 		t.Run(name, func(t *testing.T) { refuseAll(t, w, rows(t, w)) })
 	}

@@ -268,6 +268,13 @@ func (c *filedCase) samples() map[string]sample {
 				"person": "nobody", "version": 2, "recipient": once.Recipient(), "shares": []doc{{"person": "x", "wrapped": "QUFB"}},
 				"wrapped": "QUFB", "signature": signature,
 			}),
+			"POST /v1/custody/rings/:id/recovery": fixed(doc{
+				"recovery": holder, "shares": []doc{{"version": 1, "wrapped": "QUFB"}}, "version": 2, "recipient": once.Recipient(),
+				"held": []doc{{"person": "x", "wrapped": "QUFB"}}, "wrapped": "QUFB", "signature": signature,
+			}),
+			"POST /v1/custody/rings/:id/recovery/exchange": fixed(doc{
+				"proof": doc{"nonce": base64.StdEncoding.EncodeToString(make([]byte, 32)), "signature": signature}, "signature": signature,
+			}),
 			"POST /v1/custody/reports/:id/seal-fault": fixed(doc{"result": "unreadable"}),
 		},
 	} {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -241,6 +242,163 @@ func TestRingsLive(t *testing.T) {
 		t.Errorf("by the recovery key: got %s", got)
 	}
 	k.spoiled()
+}
+
+// A recovery paper that was lost is exchanged: what was sealed before and what
+// is sealed from then on opens by the new one, and nothing by the old one but
+// what an old copy of the database holds.
+func TestRecoveryKeyIsExchanged(t *testing.T) {
+	t.Parallel()
+	k := &keepers{world: start(t), t: t, dir: t.TempDir()}
+	honest := func(*vault.Envelope) {}
+	k.reportIn(honest)
+	ringOf := func(ring vault.Ring) *casefile.Ring {
+		t.Helper()
+		r, err := k.store.Rings.Get(t.Context(), demo.Tenant, workflow.RingID(demo.Tenant, ring))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	before := ringOf(vault.RingB)
+	oldPaper, newPaper := demo.KeyFile(k.world.dir, demo.Tenant, "recovery-b"), k.file("recovery-b2.key")
+	public := func(ring, key string) string {
+		t.Helper()
+		path := key + ".json"
+		if err := os.WriteFile(path, []byte(k.does("", "recovery", "keygen", "--ring", ring, "--out", key)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	recovery, rings, proof := public("B", newPaper), k.file("rings.json"), k.file("proof.json")
+	offer := []string{"recovery", "exchange", "--key", k.key("seal1"), "--yes", "--recovery"}
+	prove := []string{"recovery", "prove", "--rings", rings, "--out", proof, "--key"}
+	witness := []string{"recovery", "witness", "--key", k.key("identity1"), "--yes", "--proof", proof}
+
+	// The officer of the ring offers it: nothing has changed yet.
+	k.refused("made for the same ring", "seal1", append(offer, public("A", k.file("recovery-a2.key")))...)
+	k.refused("no share", "identity1", append(offer, recovery)...)
+	k.does("seal1", append(offer, recovery)...)
+	k.does("identity1", "ring", "show", "--out", rings)
+	k.refused("not every version", "", append(prove, newPaper)...)
+	if err := os.Remove(rings); err != nil {
+		t.Fatal(err)
+	}
+	k.does("seal1", "ring", "show", "--out", rings)
+	if r := ringOf(vault.RingB); len(r.Versions) != 1 || r.Recovery.Recipient != before.Recovery.Recipient {
+		t.Errorf("the offer alone has changed the ring: %d versions", len(r.Versions))
+	}
+
+	// Its keeper proves to hold it, and the other ring sees it done.
+	k.refused("not offered this recovery key", "", append(prove, oldPaper)...)
+	read := fingerprintIn(k.does("", append(prove, newPaper)...))
+	if seen := fingerprintIn(k.does("identity1", witness...)); seen != read {
+		t.Errorf("the witness sees %s, the keeper reads %s", seen, read)
+	}
+	k.refused("no recovery key is on its way", "identity1", witness...)
+	if list := k.publish("exchanged"); list.Version != 2 || list.B.Version != 2 || list.A.Version != 1 || len(list.B.Officers) != 1 {
+		t.Errorf("got list %+v, want a new key of ring B", list)
+	}
+	k.reportIn(honest)
+	if got := k.checks("seal1"); !strings.Contains(got, "2 readable, 0 not") {
+		t.Errorf("the officer who was there: got %s", got)
+	}
+
+	// The old paper: nothing of the ring as it is, the first report of an old copy.
+	k.hired("seal2", casefile.SealLeader, "B")
+	k.does("seal2", "enrol", "ask", "--key", k.key("seal2"))
+	now := k.file("now.json")
+	k.does("seal2", "ring", "show", "--out", now)
+	recover := []string{"recover", "--rings", now, "--person", k.person("seal2"), "--out", k.file("shares.json"), "--key"}
+	k.refused("ring.share", "", append(recover, oldPaper)...)
+	after := ringOf(vault.RingB)
+	if got := k.opensWith(oldPaper, before, before.Versions[0].Recovery); got != "1 of 2" {
+		t.Errorf("the old paper and an old copy open %s", got)
+	}
+	for _, v := range after.Versions {
+		if got := k.opensWith(oldPaper, after, v.Recovery); got != "0 of 2" {
+			t.Errorf("the old paper opens %s by version %d", got, v.Number)
+		}
+	}
+
+	// The new paper, with nobody left: an officer by it reads both reports.
+	k.does("", append(recover, newPaper)...)
+	k.does("seal2", "enrol", "admit", "--key", k.key("seal2"), "--person", k.person("seal2"), "--shares", k.file("shares.json"), "--yes")
+	k.does("identity1", "enrol", "witness", "--key", k.key("identity1"), "--person", k.person("seal2"), "--yes")
+	if got := k.checks("seal2"); !strings.Contains(got, "2 readable, 0 not") {
+		t.Errorf("by the new recovery key: got %s", got)
+	}
+	if got := k.opensWith(newPaper, after, after.Versions[0].Recovery, after.Versions[1].Recovery); got != "2 of 2" {
+		t.Errorf("the new paper opens %s", got)
+	}
+}
+
+// fingerprintIn finds the one that a command printed.
+func fingerprintIn(out string) string {
+	for line := range strings.Lines(out) {
+		if _, err := vault.ParseFingerprint(strings.TrimSpace(line)); err == nil {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}
+
+// opensWith says how many reports a recovery paper of ring B, its shares and the
+// officer of ring A open to an identity.
+func (k *keepers) opensWith(paper string, r *casefile.Ring, shares ...[]byte) string {
+	k.t.Helper()
+	must := func(err error) {
+		k.t.Helper()
+		if err != nil {
+			k.t.Fatal(err)
+		}
+	}
+	key := func(path string) *vault.OfficerKey {
+		file, err := os.ReadFile(path)
+		must(err)
+		out, err := vault.ParseOfficerKey(file, "")
+		must(err)
+		return out
+	}
+	unwrapped := func(by *vault.OfficerKey, r *casefile.Ring, shares ...[]byte) []*vault.RingKey {
+		var keys []*vault.RingKey
+		for _, share := range shares {
+			for _, v := range r.Versions {
+				if one, err := by.Unwrap(v.Number, share, v.Recipient); err == nil {
+					keys = append(keys, one)
+				}
+			}
+		}
+		return keys
+	}
+	ringA, err := k.store.Rings.Get(k.t.Context(), demo.Tenant, workflow.RingID(demo.Tenant, vault.RingA))
+	must(err)
+	held := map[vault.Ring][]*vault.RingKey{
+		vault.RingA: unwrapped(key(k.key("identity1")), ringA, ringA.Officers[0].Shares[0].Wrapped),
+		vault.RingB: unwrapped(key(paper), r, shares...),
+	}
+	reports, err := k.store.Reports.List(k.t.Context(), workflow.Query{Tenant: demo.Tenant, Limit: 10})
+	must(err)
+	opened, officer := 0, key(k.key("seal1"))
+	for _, report := range reports {
+		e, err := k.store.Envelopes.Get(k.t.Context(), demo.Tenant, report.Envelope)
+		must(err)
+		once, err := vault.NewRequestKey()
+		must(err)
+		ask := vault.Request{
+			ID: newKey(k.t), Tenant: demo.Tenant, Report: report.ID, Purpose: "test", LegalBasis: "test", OneTime: once.Recipient(), Expires: time.Now().Add(time.Hour),
+		}
+		layer, err := vault.Peel(officer, held[vault.RingB], e.Identity, report.InnerHash, ask, time.Now())
+		if err != nil {
+			continue
+		}
+		who, err := vault.Open(held[vault.RingA], once, officer.Public().Verify, layer, vault.Sealed{InnerDigest: report.InnerHash, Binding: report.Binding}, ask, time.Now())
+		must(err)
+		if who.Name == "demo reporter" {
+			opened++
+		}
+	}
+	return fmt.Sprintf("%d of %d", opened, len(reports))
 }
 
 // The example client, which shares no code with us, verifies the list of keys

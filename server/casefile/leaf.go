@@ -9,7 +9,7 @@ var logged = map[string][]Command{
 	"opening":  {"ask", "key", "peel", "deny", "finish", "refused"},
 	"approval": {"give", "revoke", "refused"},
 	"contact":  {"take", "hand_over", "answer", "finish", "refused"},
-	"ring":     {"create", "leave"}, // versions of the key
+	"ring":     {"create", "leave", "exchange"}, // versions of the key
 	"award":    {"draft", "approve", "notify", "lapse", "paid", "adjust"},
 	"lead":     {"ask", "agree", "refuse", "deny", "release"},
 }

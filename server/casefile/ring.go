@@ -13,6 +13,8 @@ var RingMoves = Table{Noun: "ring", Moves: []Move{
 	{[]State{RingOpen}, "admit", nil, "R36"},
 	{[]State{RingOpen}, "witness", nil, "R36"},
 	{[]State{RingOpen}, "leave", nil, "R36"},
+	{[]State{RingOpen}, "offer", nil, "R36"},
+	{[]State{RingOpen}, "exchange", nil, "R36"},
 	{[]State{RingOpen}, "check", nil, "R36"},
 }}
 
@@ -35,6 +37,9 @@ type Ring struct {
 	Versions []RingVersion `bson:"versions"` // oldest first; the last is sealed to
 	Officers []RingOfficer `bson:"officers"`
 	Checks   []RingCheck   `bson:"checks"` // the newest of each day
+
+	Offer     *RingExchange  `bson:"offer"`     // recovery key that is to come; nil if none is
+	Exchanged []RingExchange `bson:"exchanged"` // those that came, oldest first, without what was wrapped
 }
 
 // RingHolder is the public half of an officer's or a recovery key.
@@ -63,10 +68,37 @@ type RingOfficer struct {
 	Nonce     string      `bson:"nonce"`     // its digest
 	Proof     []byte      `bson:"proof"`     // signature over it
 	Shares    []RingShare `bson:"shares"`
+	Sum       string      `bson:"sum"`     // of the shares, as it was signed
 	Sponsor   string      `bson:"sponsor"` // who wrapped; the person's own id by the recovery key
 	Admission []byte      `bson:"admission"`
 	Witness   string      `bson:"witness"` // of the other ring
 	Witnessed []byte      `bson:"witnessed"`
+}
+
+// RingExchange is a recovery key that is to take the place of a ring's, or took
+// it. A version of the ring's key comes with it, so that the old recovery key
+// opens nothing that is sealed from then on.
+type RingExchange struct {
+	Key RingHolder `bson:"key"`
+	Old RingHolder `bson:"old"` // whose place it takes
+
+	Challenge []byte        `bson:"challenge"` // nonce, sealed to the key
+	Nonce     string        `bson:"nonce"`     // its digest
+	Shares    []RingShare   `bson:"shares"`    // the older versions, wrapped to the key
+	Made      RingVersion   `bson:"made"`      // the version that comes with it, by the officer who offers
+	Held      []PersonShare `bson:"held"`      // of that version
+	Sum       string        `bson:"sum"`       // of all that, as it was signed
+	Until     time.Time     `bson:"until"`     // by when the other ring sees it done
+
+	Proof     []byte `bson:"proof"`   // signature over the nonce
+	Witness   string `bson:"witness"` // of the other ring
+	Witnessed []byte `bson:"witnessed"`
+}
+
+// PersonShare is a version of the ring's key, wrapped to one officer.
+type PersonShare struct {
+	Person  string `bson:"person" json:"person"`
+	Wrapped []byte `bson:"wrapped" json:"wrapped"`
 }
 
 // RingShare is a version of the ring's key, wrapped to one person.

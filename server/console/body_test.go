@@ -94,6 +94,8 @@ func bodies() map[string]struct {
 		"ring-admission":  {`{"person":"p","shares":[{"version":1,"wrapped":"QUFB"}],"signature":` + aSig + `}`, &workflow.Admission{}},
 		"ring-witnessing": {`{"person":"p","signature":` + aSig + `}`, &workflow.Witnessing{}},
 		"ring-leaving":    {`{"person":"p","version":2,"recipient":"age1pq1qqq","shares":[{"person":"q","wrapped":"QUFB"}],"wrapped":"QUFB","signature":` + aSig + `}`, &workflow.Leaving{}},
+		"ring-offer":      {`{"recovery":` + aHolder + `,"shares":[{"version":1,"wrapped":"QUFB"}],"version":2,"recipient":"age1pq1qqq","held":[{"person":"q","wrapped":"QUFB"}],"wrapped":"QUFB","signature":` + aSig + `}`, &workflow.RecoveryOffer{}},
+		"ring-exchange":   {`{"proof":{"nonce":` + aKey + `,"signature":` + aSig + `},"signature":` + aSig + `}`, &workflow.RecoveryExchange{}},
 		"ring-check":      {`{"day":"2026-03-02","readable":3,"unreadable":1,"swapped":1,"signature":` + aSig + `}`, &workflow.DayCheck{}},
 		"seal-fault":      {`{"result":"swapped"}`, &sealFault{}},
 

@@ -144,6 +144,8 @@ func Routes(d Deps) []web.Route {
 		post("/v1/custody/rings/:id/admit", casefile.RingKeep, "ring-admission", change(s.AdmitOfficer)),
 		post("/v1/custody/rings/:id/witness", casefile.RingKeep, "ring-witnessing", change(s.WitnessEnrol)),
 		post("/v1/custody/rings/:id/leave", casefile.RingKeep, "ring-leaving", change(s.LeaveRing)),
+		post("/v1/custody/rings/:id/recovery", casefile.RingKeep, "ring-offer", change(s.OfferRecovery)),
+		post("/v1/custody/rings/:id/recovery/exchange", casefile.RingKeep, "ring-exchange", change(s.ExchangeRecovery)),
 		get("/v1/custody/envelopes/:day", casefile.EnvelopeCheck, sealedOn(s)),
 		post("/v1/custody/checks", casefile.EnvelopeCheck, "ring-check", create(s.CheckDay)),
 		post("/v1/custody/reports/:id/seal-fault", casefile.EnvelopeCheck, "seal-fault", field(s.NoteEnvelope, sealFault.result)),

@@ -19,6 +19,7 @@ type ring struct {
 	Versions []ringVersion       `json:"versions"`
 	Officers []ringOfficer       `json:"officers"`
 	Checks   []ringCheck         `json:"checks"`
+	Offer    *ringOffer          `json:"offer,omitempty"`
 	Timeline []event             `json:"timeline"`
 }
 
@@ -35,9 +36,37 @@ type ringOfficer struct {
 	Key       casefile.RingHolder `json:"key"`
 	State     casefile.State      `json:"state"`
 	Challenge []byte              `json:"challenge,omitempty"` // for the person alone
-	Shares    []vault.Share       `json:"shares,omitempty"`    // for the person, and for the witness of an enrolment
+	Shares    []vault.Share       `json:"shares,omitempty"`    // for the person alone
+	Sum       string              `json:"sum,omitempty"`       // of the shares, which the witness of an enrolment signs
 	Sponsor   string              `json:"sponsor,omitempty"`
 	Witness   string              `json:"witness,omitempty"`
+}
+
+// ringOffer is a recovery key that is to take the place of the ring's.
+type ringOffer struct {
+	Key       casefile.RingHolder `json:"key"`
+	Challenge []byte              `json:"challenge,omitempty"` // for the key's keeper, brought by the ring's officers
+	Shares    []vault.Share       `json:"shares,omitempty"`    // so too, of the versions that there are
+	Version   int                 `json:"version"`             // that comes with it
+	Recipient string              `json:"recipient"`
+	Wrapped   []byte              `json:"wrapped,omitempty"` // of that version
+	Sum       string              `json:"sum"`               // of what was wrapped and made, which is signed
+	By        string              `json:"by"`
+	Until     time.Time           `json:"until"`
+}
+
+func newRingOffer(x *casefile.RingExchange) *ringOffer {
+	if x == nil {
+		return nil
+	}
+	return &ringOffer{
+		Key: x.Key, Challenge: x.Challenge, Shares: newShares(x.Shares),
+		Version: x.Made.Number, Recipient: x.Made.Recipient, Wrapped: x.Made.Recovery, Sum: x.Sum, By: x.Made.MadeBy, Until: x.Until,
+	}
+}
+
+func newShares(shares []casefile.RingShare) []vault.Share {
+	return each(shares, func(s casefile.RingShare) vault.Share { return vault.Share(s) })
 }
 
 type ringCheck struct {
@@ -58,10 +87,11 @@ func newRing(r *casefile.Ring) ring {
 		Officers: each(r.Officers, func(o casefile.RingOfficer) ringOfficer {
 			return ringOfficer{
 				Person: o.Person, Key: o.Key, State: o.State, Challenge: o.Challenge, Sponsor: o.Sponsor, Witness: o.Witness,
-				Shares: each(o.Shares, func(s casefile.RingShare) vault.Share { return vault.Share(s) }),
+				Shares: newShares(o.Shares), Sum: o.Sum,
 			}
 		}),
 		Checks:   each(r.Checks, func(c casefile.RingCheck) ringCheck { return ringCheck(c) }),
+		Offer:    newRingOffer(r.Offer),
 		Timeline: newTimeline(r.Timeline),
 	}
 }

@@ -16,7 +16,7 @@ import (
 // Why a ring's key is not given to an officer.
 var (
 	ErrShare    = fault.New(fault.Conflict, "ring.share", "this share does not open to the ring's key: wrap it again in the presence of the officer")
-	ErrPossess  = fault.New(fault.Invalid, "ring.possession", "the new officer's key did not answer the challenge")
+	ErrPossess  = fault.New(fault.Invalid, "ring.possession", "the new key did not answer the challenge")
 	ErrApproval = fault.New(fault.Invalid, "ring.approval", "the signature over what the officers saw does not hold")
 )
 
@@ -84,14 +84,14 @@ func identities(ring Ring, keys []*RingKey) ([]age.Identity, error) {
 	return out, nil
 }
 
-// Candidate is a person who is to hold a ring's key: all that the signatures
-// of an enrolment are about.
+// Candidate is who is to hold a ring's key, a person or a recovery key: all that
+// the signatures of an enrolment, or of an exchange, are about.
 type Candidate struct {
 	Tenant    string
 	Ring      Ring
-	Person    string
+	Person    string            // "" of a recovery key
 	Recipient string            // age1pq1...
-	Verify    ed25519.PublicKey // of the officer's signatures
+	Verify    ed25519.PublicKey // of the holder's signatures
 }
 
 // Fingerprint is what the officers of an enrolment compare by eye and ear.
@@ -142,30 +142,62 @@ func VerifyProof(c Candidate, p Proof, nonceDigest string) error {
 	return nil
 }
 
+// Fingerprint is what those who exchange a recovery key compare, and what is
+// written on the paper.
+func (p OfficerPublic) Fingerprint() string {
+	return Fingerprint(frame(append(texts("gridwatch/public/1", string(p.Ring), p.Recipient), p.Verify)...))
+}
+
 // Share is a ring's key of one version, wrapped to one person's recipient.
 type Share struct {
 	Version int    `json:"version"`
 	Wrapped []byte `json:"wrapped"`
 }
 
-func admission(c Candidate, shares []Share) []byte {
+// Sum is a digest of the shares that a candidate gets, by which a witness signs
+// what was wrapped without being given it.
+func Sum(shares []Share) string { return digest(frame(listed(shares)...)) }
+
+// SumWith is Sum of what a new recovery key gets: shares of the versions that
+// there are, and the version that comes with the key.
+func SumWith(shares []Share, v NewVersion) string {
+	return digest(frame(append(listed(shares), v.signed())...))
+}
+
+func listed(shares []Share) [][]byte {
 	var about [][]byte
 	for _, s := range shares {
 		about = append(about, texts(strconv.Itoa(s.Version), digest(s.Wrapped))...)
 	}
-	return c.signed("gridwatch/admit/1", about...)
+	return about
 }
+
+// ErrWrapped is what cannot be a share of a ring's key.
+var ErrWrapped = fault.New(fault.Invalid, "ring.wrapped", "a share is the ring's key in an age file for one hybrid recipient")
+
+// CheckShare refuses with ErrWrapped what has another form than RingKey.Wrap
+// gives it. For whom it is, and what is in it, shows nowhere but to its holder.
+func CheckShare(wrapped []byte) error {
+	if checkSealed(wrapped, "", 1, func(int) int { return ageLength(1, ringKeyLength) }) != nil {
+		return ErrWrapped
+	}
+	return nil
+}
+
+// ringKeyLength is that of a hybrid age identity as text, in bytes: a prefix, 32
+// bytes in groups of five bits, and a checksum of six signs.
+const ringKeyLength = len("AGE-SECRET-KEY-PQ-1") + 52 + 6
 
 // SignAdmission is the signature of an officer who wrapped the ring's key to a
 // candidate, of the recovery key in an officer's place, and of the officer of
-// the other ring who saw it done.
-func SignAdmission(key *OfficerKey, c Candidate, shares []Share) []byte {
-	return ed25519.Sign(key.signing(), admission(c, shares))
+// the other ring who saw it done. Sum is what was wrapped.
+func SignAdmission(key *OfficerKey, c Candidate, sum string) []byte {
+	return ed25519.Sign(key.signing(), c.signed("gridwatch/admit/1", []byte(sum)))
 }
 
 // VerifyAdmission checks such a signature. It returns ErrApproval.
-func VerifyAdmission(verify ed25519.PublicKey, c Candidate, shares []Share, signature []byte) error {
-	if !signedBy(verify, admission(c, shares), signature) {
+func VerifyAdmission(verify ed25519.PublicKey, c Candidate, sum string, signature []byte) error {
+	if !signedBy(verify, c.signed("gridwatch/admit/1", []byte(sum)), signature) {
 		return ErrApproval
 	}
 	return nil

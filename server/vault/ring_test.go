@@ -59,6 +59,16 @@ func TestShares(t *testing.T) {
 			}
 		})
 	}
+	for name, file := range map[string][]byte{
+		"nothing": nil, "cut": share[1:], "short": share[:len(share)-1], "clear": bytes.Repeat([]byte("x"), len(share)),
+	} {
+		if err := CheckShare(file); !errors.Is(err, ErrWrapped) {
+			t.Errorf("%s: got %v, want ErrWrapped", name, err)
+		}
+	}
+	if err := CheckShare(share); err != nil {
+		t.Error(err)
+	}
 	if _, err := key.Wrap("age1qqq"); !errors.Is(err, ErrRequest) {
 		t.Errorf("to a classic recipient: got %v, want ErrRequest", err)
 	}
@@ -192,13 +202,13 @@ func TestApprovals(t *testing.T) {
 	officer, other := newOfficer(t, RingA, 1), newOfficer(t, RingA, 2)
 	verify := officer.Public().Verify
 	c, shares := candidateOf(other), []Share{{1, []byte("one")}, {2, []byte("two")}}
-	admission := SignAdmission(officer, c, shares)
+	admission := SignAdmission(officer, c, Sum(shares))
 	v := NewVersion{Tenant: "t1", Ring: RingA, Version: 2, Recipient: "r", Leaver: "p1", Shares: map[string][]byte{"p2": []byte("s")}, Recovery: []byte("x")}
 	version := SignVersion(officer, v)
 	tally := Tally{Day: "2026-03-02", Readable: 3}
 	count := SignTally(officer, "t1", tally)
 	for name, err := range map[string]error{
-		"admission": VerifyAdmission(verify, c, shares, admission), "version": VerifyVersion(verify, v, version), "tally": VerifyTally(verify, "t1", tally, count),
+		"admission": VerifyAdmission(verify, c, Sum(shares), admission), "version": VerifyVersion(verify, v, version), "tally": VerifyTally(verify, "t1", tally, count),
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -207,14 +217,15 @@ func TestApprovals(t *testing.T) {
 	moved, fewer, more := v, v, tally
 	moved.Leaver, fewer.Shares, more.Readable = "", map[string][]byte{}, 4
 	for name, err := range map[string]error{
-		"admission, fewer shares":  VerifyAdmission(verify, c, shares[:1], admission),
-		"admission, another key":   VerifyAdmission(verify, candidateOf(officer), shares, admission),
-		"admission, other officer": VerifyAdmission(other.Public().Verify, c, shares, admission),
-		"version, nobody leaves":   VerifyVersion(verify, moved, version),
-		"version, fewer shares":    VerifyVersion(verify, fewer, version),
-		"version by an admission":  VerifyVersion(verify, v, admission),
-		"tally, more":              VerifyTally(verify, "t1", more, count),
-		"tally, another tenant":    VerifyTally(verify, "t2", tally, count),
+		"admission, fewer shares":   VerifyAdmission(verify, c, Sum(shares[:1]), admission),
+		"admission, another key":    VerifyAdmission(verify, candidateOf(officer), Sum(shares), admission),
+		"admission, with a version": VerifyAdmission(verify, c, SumWith(shares, v), admission),
+		"admission, other officer":  VerifyAdmission(other.Public().Verify, c, Sum(shares), admission),
+		"version, nobody leaves":    VerifyVersion(verify, moved, version),
+		"version, fewer shares":     VerifyVersion(verify, fewer, version),
+		"version by an admission":   VerifyVersion(verify, v, admission),
+		"tally, more":               VerifyTally(verify, "t1", more, count),
+		"tally, another tenant":     VerifyTally(verify, "t2", tally, count),
 	} {
 		if !errors.Is(err, ErrApproval) {
 			t.Errorf("%s: got %v, want ErrApproval", name, err)

@@ -56,6 +56,9 @@ func (s *Service) CreateRing(ctx context.Context, call Call, in RingFounding) (c
 	if err := vault.VerifyVersion(in.Officer.Verify, v, in.Signature); err != nil {
 		return casefile.Outcome{}, err
 	}
+	if err := checkShares(in.Share, in.Wrapped); err != nil {
+		return casefile.Outcome{}, err
+	}
 	return createAs(ctx, s, call, s.Rings, casefile.RingMoves, []string{RingID(call.Actor.Tenant, ring)},
 		func(r *casefile.Ring, e *casefile.Event) ([]casefile.Effect, error) {
 			e.Command = "create"
@@ -77,7 +80,7 @@ func (s *Service) onRing(
 	return change(ctx, s, call, s.Rings, casefile.RingMoves, id, casefile.RingKeep,
 		func(r *casefile.Ring, e *casefile.Event) ([]casefile.Effect, error) {
 			e.Command = command
-			if own := vault.Ring(r.Ring) == ringOf(call.Actor); own == (command == "witness") {
+			if own := vault.Ring(r.Ring) == ringOf(call.Actor); own == (command == "witness" || command == "exchange") {
 				return nil, vault.ErrWrongRing
 			}
 			if err := do(r, e); err != nil {
@@ -100,8 +103,21 @@ func ringLeaf(r *casefile.Ring, to casefile.State, e casefile.Event) []casefile.
 }
 
 // candidateOf is what the signatures of an enrolment are about.
-func candidateOf(r *casefile.Ring, o *casefile.RingOfficer) vault.Candidate {
-	return vault.Candidate{Tenant: r.Tenant, Ring: vault.Ring(r.Ring), Person: o.Person, Recipient: o.Key.Recipient, Verify: o.Key.Verify}
+func candidateOf(r *casefile.Ring, person string, key casefile.RingHolder) vault.Candidate {
+	return vault.Candidate{Tenant: r.Tenant, Ring: vault.Ring(r.Ring), Person: person, Recipient: key.Recipient, Verify: key.Verify}
+}
+
+// holds says whether a key is in a ring: an officer's, the recovery key, or one
+// that was a recovery key or is to be.
+func holds(r *casefile.Ring, recipient, except string) bool {
+	of := func(x casefile.RingExchange) bool { return x.Old.Recipient == recipient }
+	return r.Recovery.Recipient == recipient || slices.ContainsFunc(r.Exchanged, of) ||
+		(r.Offer != nil && r.Offer.Key.Recipient == recipient) ||
+		slices.ContainsFunc(r.Officers, func(o casefile.RingOfficer) bool { return o.Person != except && o.Key.Recipient == recipient })
+}
+
+func errKeyTaken() error {
+	return fault.New(fault.Conflict, "ring.key_taken", "this key is somebody else's, or was: everyone makes an own one")
 }
 
 // AskEnrol is a new officer of a ring bringing the public half of an own key.
@@ -117,10 +133,8 @@ func (s *Service) AskEnrol(ctx context.Context, call Call, id string, key casefi
 		if _, ok := r.Enrolled(person); ok {
 			return fault.New(fault.Conflict, "ring.enrolled", "you are enrolled: leave the ring before you bring another key")
 		}
-		for _, o := range r.Officers {
-			if o.Person != person && o.Key.Recipient == key.Recipient {
-				return fault.New(fault.Conflict, "ring.key_taken", "this key is another officer's: everyone makes an own one")
-			}
+		if holds(r, key.Recipient, person) {
+			return errKeyTaken()
 		}
 		r.Officers = slices.DeleteFunc(r.Officers, func(o casefile.RingOfficer) bool { return o.Person == person })
 		r.Officers = append(r.Officers, casefile.RingOfficer{
@@ -146,7 +160,7 @@ func (s *Service) ProveEnrol(ctx context.Context, call Call, id string, proof va
 		if err != nil {
 			return err
 		}
-		if err := vault.VerifyProof(candidateOf(r, o), proof, o.Nonce); err != nil {
+		if err := vault.VerifyProof(candidateOf(r, o.Person, o.Key), proof, o.Nonce); err != nil {
 			return err
 		}
 		o.State, o.Proof, o.Challenge = casefile.RingProved, proof.Signature, nil
@@ -158,7 +172,7 @@ func (s *Service) ProveEnrol(ctx context.Context, call Call, id string, proof va
 type Admission struct {
 	Person    string
 	Shares    []vault.Share
-	Signature []byte // vault.SignAdmission
+	Signature []byte // vault.SignAdmission, of vault.Sum
 }
 
 // AdmitOfficer is an officer of the ring wrapping its key to a new one: the
@@ -178,18 +192,29 @@ func (s *Service) AdmitOfficer(ctx context.Context, call Call, id string, in Adm
 		if err != nil {
 			return err
 		}
-		if err := vault.VerifyAdmission(verify, candidateOf(r, o), in.Shares, in.Signature); err != nil {
+		sum := vault.Sum(in.Shares)
+		if err := vault.VerifyAdmission(verify, candidateOf(r, o.Person, o.Key), sum, in.Signature); err != nil {
 			return err
 		}
-		if !slices.EqualFunc(in.Shares, r.Versions, func(s vault.Share, v casefile.RingVersion) bool { return s.Version == v.Number }) {
-			return fault.New(fault.Conflict, "ring.versions", "every version of the ring's key is wrapped, oldest first: read the ring again")
+		if err := everyVersion(r, in.Shares); err != nil {
+			return err
 		}
 		for _, share := range in.Shares {
+			if err := vault.CheckShare(share.Wrapped); err != nil {
+				return err
+			}
 			o.Shares = append(o.Shares, casefile.RingShare(share))
 		}
-		o.State, o.Sponsor, o.Admission = casefile.RingAdmitted, call.Actor.Person, in.Signature
+		o.State, o.Sum, o.Sponsor, o.Admission = casefile.RingAdmitted, sum, call.Actor.Person, in.Signature
 		return nil
 	})
+}
+
+func everyVersion(r *casefile.Ring, shares []vault.Share) error {
+	if !slices.EqualFunc(shares, r.Versions, func(s vault.Share, v casefile.RingVersion) bool { return s.Version == v.Number }) {
+		return fault.New(fault.Conflict, "ring.versions", "every version of the ring's key is wrapped, oldest first: read the ring again")
+	}
+	return nil
 }
 
 // Witnessing is the third signature, over what the second was over.
@@ -201,7 +226,7 @@ type Witnessing struct {
 // WitnessEnrol is an officer of the other ring saying that it was done in the
 // presence of both rings: the new officer is enrolled.
 func (s *Service) WitnessEnrol(ctx context.Context, call Call, id string, in Witnessing) (casefile.Outcome, error) {
-	other, err := s.Rings.Get(ctx, call.Actor.Tenant, RingID(call.Actor.Tenant, ringOf(call.Actor)))
+	other, err := s.ringIfAny(ctx, call.Actor.Tenant, ringOf(call.Actor))
 	if err != nil {
 		return casefile.Outcome{}, err
 	}
@@ -214,11 +239,7 @@ func (s *Service) WitnessEnrol(ctx context.Context, call Call, id string, in Wit
 		if err != nil {
 			return err
 		}
-		var shares []vault.Share
-		for _, share := range o.Shares {
-			shares = append(shares, vault.Share(share))
-		}
-		if err := vault.VerifyAdmission(witness.Key.Verify, candidateOf(r, o), shares, in.Signature); err != nil {
+		if err := vault.VerifyAdmission(witness.Key.Verify, candidateOf(r, o.Person, o.Key), o.Sum, in.Signature); err != nil {
 			return err
 		}
 		o.State, o.Witness, o.Witnessed = casefile.RingEnrolled, call.Actor.Person, in.Signature
@@ -226,71 +247,8 @@ func (s *Service) WitnessEnrol(ctx context.Context, call Call, id string, in Wit
 	})
 }
 
-// Leaving is a new version of a ring's key, made because an officer leaves.
-type Leaving struct {
-	Person    string
-	Version   int
-	Recipient string
-	Shares    []PersonShare // to each officer who stays
-	Wrapped   []byte        // to the recovery key
-	Signature []byte        // vault.SignVersion
-}
-
-// PersonShare is the new version's key, wrapped to one officer.
-type PersonShare struct {
-	Person  string
-	Wrapped []byte
-}
-
-// LeaveRing takes an officer's shares away and puts a new version of the ring's
-// key in their place, made by an officer who stays. It is sealed to once the
-// root has signed the next list of keys; older versions stay with who stays.
-func (s *Service) LeaveRing(ctx context.Context, call Call, id string, in Leaving) (casefile.Outcome, error) {
-	if err := vault.CheckRecipient(in.Recipient); err != nil {
-		return casefile.Outcome{}, err
-	}
-	return s.onRing(ctx, call, id, "leave", func(r *casefile.Ring, e *casefile.Event) error {
-		maker, ok := r.Enrolled(call.Actor.Person)
-		if !ok || call.Actor.Person == in.Person {
-			return errNotEnrolled()
-		}
-		if _, ok := r.Officer(in.Person); !ok {
-			return fault.New(fault.Conflict, "ring.not_there", "this person is not in the ring").At("/person")
-		}
-		v := vault.NewVersion{
-			Tenant: r.Tenant, Ring: vault.Ring(r.Ring), Version: in.Version, Recipient: in.Recipient, Leaver: in.Person,
-			Shares: map[string][]byte{}, Recovery: in.Wrapped,
-		}
-		for _, share := range in.Shares {
-			v.Shares[share.Person] = share.Wrapped
-		}
-		if err := vault.VerifyVersion(maker.Key.Verify, v, in.Signature); err != nil {
-			return err
-		}
-		// Who was on the way in got the old versions only, and asks again.
-		stay := slices.DeleteFunc(slices.Clone(r.Officers), func(o casefile.RingOfficer) bool {
-			return o.Person == in.Person || o.State != casefile.RingEnrolled
-		})
-		if in.Version != len(r.Versions)+1 || len(v.Shares) != len(stay) || len(in.Shares) != len(stay) {
-			return fault.New(fault.Conflict, "ring.changed", "the ring changed since it was read: read it again")
-		}
-		for i := range stay {
-			wrapped, ok := v.Shares[stay[i].Person]
-			if !ok {
-				return fault.New(fault.Conflict, "ring.changed", "the ring changed since it was read: read it again")
-			}
-			stay[i].Shares = append(stay[i].Shares, casefile.RingShare{Version: in.Version, Wrapped: wrapped})
-		}
-		r.Officers = stay
-		r.Versions = append(r.Versions, casefile.RingVersion{
-			Number: in.Version, Recipient: in.Recipient, Recovery: in.Wrapped, From: e.At, MadeBy: call.Actor.Person, Signature: in.Signature,
-		})
-		return nil
-	})
-}
-
 // ReadRings returns the tenant's rings, A first; of what is wrapped only what
-// is for the actor, and a ring's recovery shares for its own officers.
+// is for the actor, and what is for a recovery key for the ring's own officers.
 func (s *Service) ReadRings(ctx context.Context, actor casefile.Actor) ([]casefile.Ring, error) {
 	rings := []casefile.Ring{}
 	for _, ring := range []vault.Ring{vault.RingA, vault.RingB} {
@@ -304,15 +262,15 @@ func (s *Service) ReadRings(ctx context.Context, actor casefile.Actor) ([]casefi
 		for i := range r.Officers {
 			o := &r.Officers[i]
 			if o.Person != actor.Person {
-				o.Challenge = nil
-				if o.State != casefile.RingAdmitted { // a witness signs what was wrapped
-					o.Shares = nil
-				}
+				o.Challenge, o.Shares = nil, nil
 			}
 		}
 		if ring != ringOf(actor) {
 			for i := range r.Versions {
 				r.Versions[i].Recovery = nil
+			}
+			if r.Offer != nil {
+				r.Offer.Challenge, r.Offer.Shares, r.Offer.Made.Recovery = nil, nil, nil
 			}
 		}
 		rings = append(rings, *r)
@@ -322,14 +280,29 @@ func (s *Service) ReadRings(ctx context.Context, actor casefile.Actor) ([]casefi
 
 // signer returns the key by which an enrolled officer of a ring signs.
 func (s *Service) signer(ctx context.Context, tenant string, ring vault.Ring, person string) ([]byte, error) {
-	r, err := s.Rings.Get(ctx, tenant, RingID(tenant, ring))
-	if err != nil && fault.KindOf(err) != fault.NotFound {
+	r, err := s.ringIfAny(ctx, tenant, ring)
+	if err != nil {
 		return nil, err
 	}
-	if err == nil {
-		if o, ok := r.Enrolled(person); ok {
-			return o.Key.Verify, nil
-		}
+	if o, ok := r.Enrolled(person); ok {
+		return o.Key.Verify, nil
 	}
 	return nil, errNotEnrolled()
+}
+
+// ringIfAny returns a ring, one with nobody in it if it has no key yet.
+func (s *Service) ringIfAny(ctx context.Context, tenant string, ring vault.Ring) (*casefile.Ring, error) {
+	r, err := s.Rings.Get(ctx, tenant, RingID(tenant, ring))
+	if fault.KindOf(err) == fault.NotFound {
+		return &casefile.Ring{}, nil
+	}
+	return r, err
+}
+
+// otherRing is the one that an actor has no post in.
+func otherRing(actor casefile.Actor) vault.Ring {
+	if ringOf(actor) == vault.RingA {
+		return vault.RingB
+	}
+	return vault.RingA
 }

@@ -42,6 +42,8 @@ on a machine without a network:
   recovery keygen  --ring A|B --out FILE               make a ring's recovery key, print its public half to a file
   recover          --rings FILE --key RECOVERY --person ID --out FILE
                                                        wrap the ring's key to a new officer when no officer is left
+  recovery prove   --rings FILE --key RECOVERY --out FILE
+                                                       keeper of a new recovery key: open what was wrapped to it, prove it
 with the server:
   ring create      --key FILE --recovery PUBLIC        first officer of a ring: make its key
   ring show        --out FILE                          save both rings as the server keeps them
@@ -50,6 +52,8 @@ with the server:
   enrol admit      --key FILE --person ID [--shares FILE]  officer of the ring: wrap its key (or bring what recover made)
   enrol witness    --key FILE --person ID              officer of the other ring: sign what was done
   leave            --key FILE --person ID              officer who stays: new key, without the one who leaves
+  recovery exchange  --key FILE --recovery PUBLIC      officer of the ring: offer a recovery key in the place of the old one
+  recovery witness   --key FILE --proof FILE           officer of the other ring: sign what was done, with the keeper's proof
   check            --key FILE --day 2006-01-02         ring B: say which envelopes of a day could be opened
   key    --opening ID --key FILE --once FILE           ring A: bring a one-time key to a request
   peel   --opening ID --key FILE                       ring B: take the outer layer off for a request
@@ -71,7 +75,7 @@ keys under a passphrase: --passphrase-file FILE; --yes answers yes to what is as
 // options are the flags of all commands; each command takes its own.
 type options struct {
 	ring, label, out, list, rings, recovery, person, shares, day, root string
-	bank, bankTo                                                       string
+	bank, bankTo, proof                                                string
 	server, tokenFile, tenant, login, passwordFile, code               string
 	opening, keyFile, once, passphraseIn                               string
 	purpose, basis, uses, days, gateway, approval, report              string
@@ -83,7 +87,7 @@ type options struct {
 func (o *options) flags() map[string]*string {
 	return map[string]*string{
 		"ring": &o.ring, "label": &o.label, "out": &o.out, "list": &o.list, "rings": &o.rings, "recovery": &o.recovery,
-		"person": &o.person, "shares": &o.shares, "day": &o.day, "root": &o.root,
+		"person": &o.person, "shares": &o.shares, "day": &o.day, "root": &o.root, "proof": &o.proof,
 		"server": &o.server, "token-file": &o.tokenFile, "tenant": &o.tenant, "login": &o.login, "password-file": &o.passwordFile, "code": &o.code,
 		"purpose": &o.purpose, "basis": &o.basis, "uses": &o.uses, "days": &o.days, "gateway": &o.gateway,
 		"approval": &o.approval, "report": &o.report, "via": &o.via, "again": &o.again, "contact": &o.contact,
@@ -101,26 +105,29 @@ type command struct {
 
 func commands() map[string]command {
 	return map[string]command{
-		"root keygen":     {"out", "", false, rootKeygen},
-		"root sign":       {"key list out", "", false, rootSign},
-		"keygen":          {"ring label out", "", false, keygen},
-		"recovery keygen": {"ring out", "", false, recoveryKeygen},
-		"recover":         {"rings key person out", "", false, recoverRing},
-		"ring create":     {"key recovery", "", true, ringCreate},
-		"ring show":       {"out", "", true, ringShow},
-		"ring list":       {"out", "", true, ringList},
-		"enrol ask":       {"key", "", true, enrolAsk},
-		"enrol admit":     {"key person", "shares yes", true, enrolAdmit},
-		"enrol witness":   {"key person", "yes", true, enrolWitness},
-		"leave":           {"key person", "yes", true, leave},
-		"check":           {"key day", "", true, check},
-		"key":             {"opening key once", "", true, bringKey},
-		"peel":            {"opening key", "yes", true, peel},
-		"open":            {"opening key once", "root json out bank bank-to", true, open},
-		"approve":         {"key purpose basis uses days", "gateway yes", true, approve},
-		"revoke":          {"approval", "yes", true, revoke},
-		"approvals":       {"", "", true, approvals},
-		"call":            {"key", "approval report via root again contact yes json", true, useContact},
+		"root keygen":       {"out", "", false, rootKeygen},
+		"root sign":         {"key list out", "", false, rootSign},
+		"keygen":            {"ring label out", "", false, keygen},
+		"recovery keygen":   {"ring out", "", false, recoveryKeygen},
+		"recovery prove":    {"rings key out", "", false, recoveryProve},
+		"recovery exchange": {"key recovery", "yes", true, exchange},
+		"recovery witness":  {"key proof", "yes", true, recoveryWitness},
+		"recover":           {"rings key person out", "", false, recoverRing},
+		"ring create":       {"key recovery", "", true, ringCreate},
+		"ring show":         {"out", "", true, ringShow},
+		"ring list":         {"out", "", true, ringList},
+		"enrol ask":         {"key", "", true, enrolAsk},
+		"enrol admit":       {"key person", "shares yes", true, enrolAdmit},
+		"enrol witness":     {"key person", "yes", true, enrolWitness},
+		"leave":             {"key person", "yes", true, leave},
+		"check":             {"key day", "", true, check},
+		"key":               {"opening key once", "", true, bringKey},
+		"peel":              {"opening key", "yes", true, peel},
+		"open":              {"opening key once", "root json out bank bank-to", true, open},
+		"approve":           {"key purpose basis uses days", "gateway yes", true, approve},
+		"revoke":            {"approval", "yes", true, revoke},
+		"approvals":         {"", "", true, approvals},
+		"call":              {"key", "approval report via root again contact yes json", true, useContact},
 	}
 }
 

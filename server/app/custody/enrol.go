@@ -112,14 +112,10 @@ func (o options) admit(env Env, key *vault.OfficerKey, held []*vault.RingKey, te
 		return admission{}, err
 	}
 	made := admission{Person: o.person}
-	for _, k := range held {
-		wrapped, err := k.Wrap(c.Recipient)
-		if err != nil {
-			return admission{}, err
-		}
-		made.Shares = append(made.Shares, vault.Share{Version: k.Version(), Wrapped: wrapped})
+	if made.Shares, err = wrapped(held, c.Recipient); err != nil {
+		return admission{}, err
 	}
-	made.Signature = vault.SignAdmission(key, c, made.Shares)
+	made.Signature = vault.SignAdmission(key, c, vault.Sum(made.Shares))
 	return made, nil
 }
 
@@ -133,11 +129,7 @@ func enrolWitness(ctx context.Context, o options, env Env) error {
 	if err != nil {
 		return err
 	}
-	other := vault.RingA
-	if s.ring.Ring == vault.RingA {
-		other = vault.RingB
-	}
-	r, err := s.rings.of(other)
+	r, err := s.other()
 	if err != nil {
 		return err
 	}
@@ -150,43 +142,9 @@ func enrolWitness(ctx context.Context, o options, env Env) error {
 		printable(c.Person), strings.ToUpper(string(c.Ring)), c.Fingerprint()); err != nil {
 		return err
 	}
-	err = post(ctx, s.c, r.path("/witness"), map[string]any{"person": o.person, "signature": vault.SignAdmission(key, c, admitted.Shares)})
+	err = post(ctx, s.c, r.path("/witness"), map[string]any{"person": o.person, "signature": vault.SignAdmission(key, c, admitted.Sum)})
 	if err != nil {
 		return err
 	}
 	return o.say(env, "Enrolled. The next list of keys names the officer (ring list, root sign).\n")
-}
-
-// recoverRing does an officer's part of an enrolment by the recovery key, on a
-// machine without a network: all officers of the ring are gone.
-func recoverRing(_ context.Context, o options, env Env) error {
-	key, err := o.anyKey()
-	if err != nil {
-		return err
-	}
-	var saved rings
-	if err := readJSON(o.rings, &saved); err != nil {
-		return err
-	}
-	r, err := saved.of(key.Public().Ring)
-	if err != nil {
-		return err
-	}
-	var shares []vault.Share
-	for _, v := range r.Versions {
-		shares = append(shares, vault.Share{Version: v.Number, Wrapped: v.Recovery})
-	}
-	held, err := r.unwrap(key, shares)
-	if err != nil {
-		return err
-	}
-	o.yes = true // what was compared is compared again by the witness
-	made, err := o.admit(env, key, held, saved.Tenant, r)
-	if err != nil {
-		return err
-	}
-	if err := writeJSON(o.out, made); err != nil {
-		return err
-	}
-	return o.say(env, "Now the new officer runs enrol admit --shares, and an officer of the other ring enrol witness.\n")
 }

@@ -14,23 +14,20 @@ import (
 )
 
 // keygen makes an officer's key and prints the half that others are given.
-func keygen(_ context.Context, o options, env Env) error { return newKey(o, o.label, env) }
-
-// recoveryKeygen makes the key that opens a ring when no officer is left. Its
-// file is to be printed or kept offline, by a keeper of its own.
-func recoveryKeygen(_ context.Context, o options, env Env) error {
-	return newKey(o, "recovery key of ring "+strings.ToUpper(o.ring), env)
+func keygen(_ context.Context, o options, env Env) error {
+	_, err := newKey(o, o.label, env)
+	return err
 }
 
-func newKey(o options, label string, env Env) error {
+func newKey(o options, label string, env Env) (vault.OfficerPublic, error) {
 	key, err := vault.NewOfficerKey(vault.Ring(strings.ToLower(o.ring)), label, env.Random)
 	if err != nil {
-		return err
+		return vault.OfficerPublic{}, err
 	}
 	if err := o.keepKey(key.File, env); err != nil {
-		return err
+		return vault.OfficerPublic{}, err
 	}
-	return printJSON(env.Stdout, key.Public())
+	return key.Public(), printJSON(env.Stdout, key.Public())
 }
 
 // rootKeygen makes the tenant's root.

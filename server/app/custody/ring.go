@@ -30,6 +30,18 @@ type ring struct {
 	Recovery holder     `json:"recovery"`
 	Versions []version  `json:"versions"`
 	Officers []officer  `json:"officers"`
+	Offer    *offer     `json:"offer,omitempty"`
+}
+
+// offer is a recovery key that is to take the place of the ring's.
+type offer struct {
+	Key       holder        `json:"key"`
+	Challenge []byte        `json:"challenge,omitempty"`
+	Shares    []vault.Share `json:"shares,omitempty"`
+	Version   int           `json:"version"`
+	Recipient string        `json:"recipient"`
+	Wrapped   []byte        `json:"wrapped,omitempty"`
+	Sum       string        `json:"sum"`
 }
 
 type version struct {
@@ -44,6 +56,7 @@ type officer struct {
 	State     casefile.State `json:"state"`
 	Challenge []byte         `json:"challenge,omitempty"`
 	Shares    []vault.Share  `json:"shares,omitempty"`
+	Sum       string         `json:"sum,omitempty"`
 }
 
 // rings are both rings, and who asked.
@@ -113,6 +126,19 @@ func (r ring) unwrap(key *vault.OfficerKey, shares []vault.Share) ([]*vault.Ring
 	return keys, nil
 }
 
+// wrapped wraps every version of the ring's key.
+func wrapped(held []*vault.RingKey, recipient string) ([]vault.Share, error) {
+	var shares []vault.Share
+	for _, k := range held {
+		share, err := k.Wrap(recipient)
+		if err != nil {
+			return nil, err
+		}
+		shares = append(shares, vault.Share{Version: k.Version(), Wrapped: share})
+	}
+	return shares, nil
+}
+
 // session is an officer at work: the key, the connection, the tenant's rings.
 type session struct {
 	options
@@ -137,6 +163,14 @@ func (o options) begin(ctx context.Context, env Env, key *vault.OfficerKey) (ses
 	return s, err
 }
 
+// other is the ring that the key is not of.
+func (s session) other() (ring, error) {
+	if s.ring.Ring == vault.RingA {
+		return s.rings.of(vault.RingB)
+	}
+	return s.rings.of(vault.RingA)
+}
+
 func readRings(ctx context.Context, c apiclient.Client) (rings, error) {
 	var r rings
 	_, err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: ringsPath}, &r)
@@ -149,14 +183,11 @@ func ringCreate(ctx context.Context, o options, env Env) error {
 	if err != nil {
 		return err
 	}
-	var recovery vault.OfficerPublic
-	if err := readJSON(o.recovery, &recovery); err != nil {
+	recovery, err := o.readRecovery(key)
+	if err != nil {
 		return err
 	}
 	own := key.Public()
-	if recovery.Ring != own.Ring || recovery.Recipient == own.Recipient {
-		return errors.New("the recovery key is one of its own, made for the same ring")
-	}
 	c, err := o.connect(ctx, env)
 	if err != nil {
 		return err
@@ -250,32 +281,40 @@ func leave(ctx context.Context, o options, env Env) error {
 	if err := o.agreed(env, "Take ring %s's key from %s, and make a new one?", strings.ToUpper(string(s.ring.Ring)), printable(o.person)); err != nil {
 		return err
 	}
-	made, err := vault.NewRingKey(s.ring.Ring, len(s.ring.Versions)+1)
+	v, held, err := s.newVersion(o.person, s.ring.Recovery.Recipient)
 	if err != nil {
 		return err
 	}
-	v := vault.NewVersion{
-		Tenant: s.rings.Tenant, Ring: s.ring.Ring, Version: made.Version(), Recipient: made.Recipient(), Leaver: o.person, Shares: map[string][]byte{},
-	}
-	shares := []map[string]any{}
-	for _, one := range s.ring.Officers {
-		if one.State != casefile.RingEnrolled || one.Person == o.person {
-			continue
-		}
-		if v.Shares[one.Person], err = made.Wrap(one.Key.Recipient); err != nil {
-			return err
-		}
-		shares = append(shares, map[string]any{"person": one.Person, "wrapped": v.Shares[one.Person]})
-	}
-	if v.Recovery, err = made.Wrap(s.ring.Recovery.Recipient); err != nil {
-		return err
-	}
 	err = post(ctx, s.c, s.ring.path("/leave"), map[string]any{
-		"person": o.person, "version": v.Version, "recipient": v.Recipient, "shares": shares, "wrapped": v.Recovery,
+		"person": o.person, "version": v.Version, "recipient": v.Recipient, "shares": held, "wrapped": v.Recovery,
 		"signature": vault.SignVersion(key, v),
 	})
 	if err != nil {
 		return err
 	}
 	return o.say(env, "Done: version %d. New reports are sealed to it once the root has signed the next list (ring list, root sign).\n", v.Version)
+}
+
+// newVersion makes the next version of the ring's key for all who hold it but a
+// leaver, and for a recovery key.
+func (s session) newVersion(leaver, recovery string) (vault.NewVersion, []casefile.PersonShare, error) {
+	made, err := vault.NewRingKey(s.ring.Ring, len(s.ring.Versions)+1)
+	if err != nil {
+		return vault.NewVersion{}, nil, err
+	}
+	v := vault.NewVersion{
+		Tenant: s.rings.Tenant, Ring: s.ring.Ring, Version: made.Version(), Recipient: made.Recipient(), Leaver: leaver, Shares: map[string][]byte{},
+	}
+	held := []casefile.PersonShare{}
+	for _, one := range s.ring.Officers {
+		if one.State != casefile.RingEnrolled || one.Person == leaver {
+			continue
+		}
+		if v.Shares[one.Person], err = made.Wrap(one.Key.Recipient); err != nil {
+			return v, nil, err
+		}
+		held = append(held, casefile.PersonShare{Person: one.Person, Wrapped: v.Shares[one.Person]})
+	}
+	v.Recovery, err = made.Wrap(recovery)
+	return v, held, err
 }
