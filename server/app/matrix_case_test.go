@@ -61,8 +61,22 @@ func hexID(t *testing.T) string {
 // authenticator is the secret of everybody whom a test hires.
 const authenticator = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
-// hire imports a person whose only post is a role in an area.
+// hire imports a person whose only post is a role in an area, and who has an
+// authenticator.
 func (w *world) hire(t *testing.T, tenant, login string, role casefile.Role, area string) {
+	t.Helper()
+	s, keyring := w.join(t, tenant, login, role, area)
+	s.TOTP = authenticator
+	if err := workflow.Enrol(t.Context(), w.store.Accounts, keyring, rand.Reader, tenant, login, authenticator); err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.people = append(w.people, s)
+}
+
+// join imports a person who never signed in.
+func (w *world) join(t *testing.T, tenant, login string, role casefile.Role, area string) (demo.SignIn, *vault.Keyring) {
 	t.Helper()
 	var path string
 	for _, s := range w.settings {
@@ -76,7 +90,7 @@ func (w *world) hire(t *testing.T, tenant, login string, role casefile.Role, are
 	}
 	im := workflow.Import{Store: w.store.Loader, Directory: w.store.Directory, Hasher: vault.NewHasher(keyring, quick(), 1, rand.Reader)}
 	from := time.Now().AddDate(-1, 0, 0).UTC()
-	s := demo.SignIn{Tenant: tenant, Login: login, Person: hexID(t), Roles: []casefile.Role{role}, Password: rand.Text(), TOTP: authenticator}
+	s := demo.SignIn{Tenant: tenant, Login: login, Person: hexID(t), Roles: []casefile.Role{role}, Password: rand.Text()}
 	err = im.Person(t.Context(), casefile.Person{
 		ID: s.Person, Tenant: tenant, Login: login, Label: string(role), Posts: []casefile.Post{{Role: role, Area: area, From: from}},
 		Certificates: []casefile.Certificate{{Number: "T-" + login, From: from, To: from.AddDate(9, 0, 0)}},
@@ -84,12 +98,7 @@ func (w *world) hire(t *testing.T, tenant, login string, role casefile.Role, are
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := workflow.Enrol(t.Context(), w.store.Accounts, keyring, rand.Reader, tenant, login, authenticator); err != nil {
-		t.Fatal(err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.people = append(w.people, s)
+	return s, keyring
 }
 
 // hireAll gives a tenant whoever the played tenant has and it lacks, for every

@@ -45,6 +45,8 @@ on a machine without a network:
   recovery prove   --rings FILE --key RECOVERY --out FILE
                                                        keeper of a new recovery key: open what was wrapped to it, prove it
 with the server:
+  signin first     --tenant ID --login NAME --password-file FILE
+                                                       once: take up an authenticator, show the recovery codes
   ring create      --key FILE --recovery PUBLIC        first officer of a ring: make its key
   ring show        --out FILE                          save both rings as the server keeps them
   ring list        --out FILE                          write the next list of keys, for the root to sign
@@ -105,6 +107,7 @@ type command struct {
 
 func commands() map[string]command {
 	return map[string]command{
+		"signin first":      {"server tenant login password-file", "", false, signInFirst},
 		"root keygen":       {"out", "", false, rootKeygen},
 		"root sign":         {"key list out", "", false, rootSign},
 		"keygen":            {"ring label out", "", false, keygen},

@@ -253,7 +253,7 @@ func (s session) listed(ctx context.Context, officer []byte) error {
 	return nil
 }
 
-// onTerminal refuses to write an identity where it would stay.
+// onTerminal refuses to write what is secret where it would stay.
 func onTerminal(env Env) error {
 	f, ok := env.Stdout.(*os.File)
 	if !ok {
@@ -264,7 +264,7 @@ func onTerminal(env Env) error {
 		return err
 	}
 	if info.Mode()&os.ModeCharDevice == 0 {
-		return errors.New("what is sealed is shown on a terminal only: do not redirect the output")
+		return errors.New("this is shown on a terminal only: do not redirect the output")
 	}
 	return nil
 }
