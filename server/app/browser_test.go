@@ -78,7 +78,7 @@ func (b *browser) listen(event any) {
 
 func (b *browser) run(tb testing.TB, actions ...chromedp.Action) {
 	tb.Helper()
-	ctx, end := context.WithTimeout(b, 2*time.Minute)
+	ctx, end := context.WithTimeout(b, patience)
 	defer end()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		b.mu.Lock()

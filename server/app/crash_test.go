@@ -108,7 +108,7 @@ func (s *storm) kill(t *testing.T, server *process, times int) *process {
 // knows nothing of what became of it. It says whether the answer is a success.
 func (s *storm) stubborn(t *testing.T, send func(ctx context.Context) error) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(30 * time.Millisecond)
 	defer tick.Stop()

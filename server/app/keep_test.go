@@ -21,7 +21,7 @@ func TestALongSweepKeepsNoKeyWaiting(t *testing.T) {
 			each(ctx, time.Millisecond, nil, func(context.Context) {
 				select {
 				case <-taken:
-				case <-time.After(time.Minute):
+				case <-time.After(3 * time.Minute):
 					t.Error("no key was taken up while the sweep was at work")
 				}
 				stop()

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -161,19 +162,10 @@ func (c *filedCase) get(login, path string, out any) {
 // await asks until the answer holds a text.
 func (c *filedCase) await(login, path, text string) {
 	c.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for late := time.After(time.Minute); ; {
+	awaited(c.t, fmt.Sprintf("%s in %s as %s", text, path, login), func() bool {
 		a, err := c.client(login).Do(c.t.Context(), apiclient.Call{Method: http.MethodGet, Path: path}, nil)
-		if err == nil && bytes.Contains(a.Body, []byte(text)) {
-			return
-		}
-		select {
-		case <-late:
-			c.t.Fatalf("%s as %s: no %s: %v", path, login, text, err)
-		case <-tick.C:
-		}
-	}
+		return err == nil && bytes.Contains(a.Body, []byte(text))
+	})
 }
 
 // prepare files a case of a tenant.

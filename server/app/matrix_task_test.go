@@ -138,10 +138,8 @@ func alikeRows(t *testing.T, c *filedCase, login, path string) {
 func alikePushes(t *testing.T, c *filedCase) {
 	t.Helper()
 	ids := []string{c.ids["task"], c.ids["planned"]}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for late := time.After(time.Minute); ; {
-		bodies := map[string]map[string]string{}
+	bodies := map[string]map[string]string{}
+	awaited(t, "a push of each task", func() bool {
 		for _, m := range c.fcm.Received() {
 			for _, p := range c.fcm.Shown(c.phone()) {
 				if m.Token == c.phone() && within(m.Body, p.Ref) {
@@ -149,16 +147,9 @@ func alikePushes(t *testing.T, c *filedCase) {
 				}
 			}
 		}
-		if len(bodies) == len(ids) {
-			if diff := cmp.Diff(bodies[ids[0]], bodies[ids[1]]); diff != "" || bodies[ids[0]] == nil {
-				t.Errorf("pushes differ (-report +plan):\n%s", diff)
-			}
-			return
-		}
-		select {
-		case <-late:
-			t.Fatalf("got %d pushes, want %d", len(bodies), len(ids))
-		case <-tick.C:
-		}
+		return len(bodies) == len(ids)
+	})
+	if diff := cmp.Diff(bodies[ids[0]], bodies[ids[1]]); diff != "" || bodies[ids[0]] == nil {
+		t.Errorf("pushes differ (-report +plan):\n%s", diff)
 	}
 }

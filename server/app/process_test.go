@@ -154,7 +154,7 @@ func (p *process) code(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatalf("%v does not end; it said %s", p.Args, p.logs.String())
 	}
 	return p.ProcessState.ExitCode()
@@ -318,12 +318,8 @@ func TestProcess(t *testing.T) { //nolint:tparallel // its subtests share one se
 			{"GRID_MONGO_URI=mongodb://127.0.0.1:1/?directConnection=true", "reach the database"},
 			{"GRID_S3_URL=http://127.0.0.1:1", "bucket"},
 		} {
-			began := time.Now()
 			if said := refusal(t, path, with(away, tt.setting), "serve"); !strings.Contains(said, tt.says) {
 				t.Errorf("%s says %q", tt.setting, said)
-			}
-			if took := time.Since(began); took > 30*time.Second {
-				t.Errorf("%s was told after %s", tt.setting, took)
 			}
 		}
 	})
