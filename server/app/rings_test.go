@@ -289,6 +289,20 @@ func TestRecoveryKeyIsExchanged(t *testing.T) {
 		t.Errorf("the offer alone has changed the ring: %d versions", len(r.Versions))
 	}
 
+	// What nobody sees done within its time is destroyed, and offered again.
+	if kept := k.terms(t, 4); kept.Lapsed != 1 || ringOf(vault.RingB).Offer != nil {
+		t.Errorf("an offer that expired: got %+v", kept)
+	}
+	if kept := k.terms(t, 4); kept.Lapsed != 0 {
+		t.Errorf("a second time: got %+v", kept)
+	}
+	k.refused("no recovery key is on its way", "identity1", "recovery", "witness", "--key", k.key("identity1"), "--yes", "--proof", recovery)
+	k.does("seal1", append(offer, recovery)...)
+	if err := os.Remove(rings); err != nil {
+		t.Fatal(err)
+	}
+	k.does("seal1", "ring", "show", "--out", rings)
+
 	// Its keeper proves to hold it, and the other ring sees it done.
 	k.refused("not offered this recovery key", "", append(prove, oldPaper)...)
 	read := fingerprintIn(k.does("", append(prove, newPaper)...))

@@ -15,6 +15,7 @@ var RingMoves = Table{Noun: "ring", Moves: []Move{
 	{[]State{RingOpen}, "leave", nil, "R36"},
 	{[]State{RingOpen}, "offer", nil, "R36"},
 	{[]State{RingOpen}, "exchange", nil, "R36"},
+	{[]State{RingOpen}, "lapse", nil, "R36"},
 	{[]State{RingOpen}, "check", nil, "R36"},
 }}
 

@@ -48,7 +48,7 @@ type Store struct {
 	Penalties workflow.Records[casefile.Penalty]
 	Awards    workflow.Awards
 	Openings  workflow.Openings
-	Rings     workflow.Records[casefile.Ring]
+	Rings     workflow.RingRecords
 	Leads     workflow.Records[casefile.Lead]
 	Approvals workflow.Records[casefile.Approval]
 	Contacts  workflow.Records[casefile.ContactUse]
@@ -116,7 +116,7 @@ func assemble(db *mongo.Database, now func() time.Time) *Store {
 		Penalties: newRecords[casefile.Penalty](db, penaltyKind),
 		Awards:    awards{newRecords[casefile.Award](db, awardKind)},
 		Openings:  openings{newRecords[casefile.Opening](db, openingKind)},
-		Rings:     newRecords[casefile.Ring](db, ringKind),
+		Rings:     ringRecords{newRecords[casefile.Ring](db, ringKind)},
 		Leads:     newRecords[casefile.Lead](db, leadKind),
 		Approvals: newRecords[casefile.Approval](db, approvalKind),
 		Contacts:  newRecords[casefile.ContactUse](db, contactKind),

@@ -100,6 +100,16 @@ func (r openings) Lapsed(ctx context.Context, before time.Time, after string, li
 	}, options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)))
 }
 
+// ringRecords keeps the rings of officers (workflow.RingRecords).
+type ringRecords struct {
+	records[casefile.Ring, *casefile.Ring]
+}
+
+func (r ringRecords) Lapsed(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Ring, error) {
+	return find[casefile.Ring](ctx, r.c, bson.M{"offer.until": bson.M{"$lt": before}, "_id": bson.M{"$gt": after}},
+		options.Find().SetSort(ascending("_id")).SetLimit(int64(limit)))
+}
+
 // unclaimedAwards finds the awards whose time to claim is over.
 func unclaimedAwards(ctx context.Context, db *mongo.Database) error {
 	return collection{awardKind, []mongo.IndexModel{index("state", "claim_by")}}.create(ctx, db)

@@ -24,8 +24,8 @@ type RecoveryOffer struct {
 // OfferRecovery is an officer of a ring bringing the public half of a new
 // recovery key: the first signature of an exchange. The answer to it is a
 // challenge in the ring's record, for the keeper of the new key. Another offer
-// takes this one's place; one that nobody saw done is good for no longer than a
-// request to open may live.
+// takes this one's place; one that nobody saw done is destroyed when a request to
+// open would have expired.
 func (s *Service) OfferRecovery(ctx context.Context, call Call, id string, in RecoveryOffer) (casefile.Outcome, error) {
 	if err := vault.CheckRecipient(in.Recipient); err != nil {
 		return casefile.Outcome{}, err
@@ -82,6 +82,36 @@ func (s *Service) OfferRecovery(ctx context.Context, call Call, id string, in Re
 		r.Offer = offer
 		return fits(r, offer.Made, offer.Held)
 	})
+}
+
+// lapseOffers destroys what was wrapped to recovery keys that the other ring did
+// not see brought in within their time. It returns how many there were.
+func (s *Service) lapseOffers(ctx context.Context, failed *failures) (int, error) {
+	lapsed := 0
+	for after, more := "", true; more; {
+		page, err := s.Rings.Lapsed(ctx, s.now(), after, termPage)
+		if err != nil {
+			return lapsed, err
+		}
+		for i := range page {
+			r := &page[i]
+			after = r.ID
+			err := followOn(ctx, s, s.Rings, casefile.RingMoves, r.Tenant, casefile.Follow{Record: r.ID, Command: "lapse"}, "offer:"+r.Offer.Nonce,
+				func(r *casefile.Ring, e *casefile.Event) ([]casefile.Effect, error) {
+					if r.Offer != nil && !e.At.Before(r.Offer.Until) { // else there is a newer one
+						r.Offer = nil
+					}
+					return nil, nil
+				})
+			if err != nil {
+				failed.add(err)
+				continue
+			}
+			lapsed++
+		}
+		more = len(page) == termPage
+	}
+	return lapsed, nil
 }
 
 // RecoveryExchange ends an exchange: the keeper's proof to hold the new key, and

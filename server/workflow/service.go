@@ -60,7 +60,7 @@ type Deps struct {
 	Penalties Records[casefile.Penalty]
 	Awards    Awards
 	Openings  Openings
-	Rings     Records[casefile.Ring]
+	Rings     RingRecords
 	Leads     Records[casefile.Lead]
 	Approvals Records[casefile.Approval]
 	Contacts  Records[casefile.ContactUse]

@@ -95,6 +95,14 @@ type Openings interface {
 	Lapsed(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Opening, error)
 }
 
+// RingRecords adds to Records what only the rings of officers are asked for.
+type RingRecords interface {
+	Records[casefile.Ring]
+	// Lapsed lists rings of all tenants with a recovery key on its way that was
+	// to be seen done before a time, in order of their ids after one.
+	Lapsed(ctx context.Context, before time.Time, after string, limit int) ([]casefile.Ring, error)
+}
+
 // Awards adds to Records what only awards are asked for.
 type Awards interface {
 	Records[casefile.Award]

@@ -42,7 +42,7 @@ type Kept struct {
 	Recordings int // of enforcement, removed
 	Collected  int // tasks of which all else that was collected was removed
 
-	Lapsed    int // openings that nobody finished in time: the layer was destroyed
+	Lapsed    int // openings that nobody finished in time, and offers of a recovery key: what was wrapped was destroyed
 	Forfeited int // awards that nobody asked for in time
 
 	Failed int // records that were left as they are by an error
@@ -88,10 +88,12 @@ func (s *Service) KeepTerms(ctx context.Context, owner string) (Kept, error) {
 	var ofAwards, ofOpenings, ofRecordings, ofCollected error
 	out.Forfeited, ofAwards = s.lapseAwards(ctx, &failed)
 	out.Lapsed, ofOpenings = s.lapseOpenings(ctx, &failed)
+	offers, ofOffers := s.lapseOffers(ctx, &failed)
+	out.Lapsed += offers
 	out.Recordings, ofRecordings = s.keepRecordingTerms(ctx, owner, &failed)
 	out.Collected, ofCollected = s.termsOfTasks(ctx, owner, &failed, s.Tasks.Collected, s.evidenceTerms)
 	out.Failed = failed.n
-	return out, errors.Join(ofReports, ofAwards, ofOpenings, ofRecordings, ofCollected, failed.err())
+	return out, errors.Join(ofReports, ofAwards, ofOpenings, ofOffers, ofRecordings, ofCollected, failed.err())
 }
 
 func (s *Service) keepReportTerms(ctx context.Context, owner string, out *Kept, failed *failures) error {
