@@ -50,7 +50,21 @@ func roundTrip(t *testing.T, s *mongostore.Store) {
 		Head: head, Ring: "a", Versions: []casefile.RingVersion{{Number: 1, Recovery: []byte("sealed"), From: start()}},
 		Officers: []casefile.RingOfficer{{Person: "p", State: casefile.RingEnrolled, Shares: []casefile.RingShare{{Version: 1}}}},
 		Checks:   []casefile.RingCheck{{Day: "2026-03-01", Readable: 3}},
+		Offer: &casefile.RingExchange{
+			Key: casefile.RingHolder{Recipient: "new"}, Old: casefile.RingHolder{Recipient: "old"}, Until: start().Add(time.Hour),
+			Shares: []casefile.RingShare{{Version: 1, Wrapped: []byte("wrapped")}}, Held: []casefile.PersonShare{{Person: "p", Wrapped: []byte("wrapped")}},
+			Made: casefile.RingVersion{Number: 2, From: start()},
+		},
+		Exchanged: []casefile.RingExchange{{Until: start(), Made: casefile.RingVersion{Number: 1, From: start()}, Shares: []casefile.RingShare{}, Held: []casefile.PersonShare{}}},
 	})
+	for until, want := range map[time.Time]int{start().Add(time.Hour): 0, start().Add(2 * time.Hour): 1} {
+		if got := must[[]casefile.Ring](t)(s.Rings.Lapsed(t.Context(), until, "", 10)); len(got) != want {
+			t.Errorf("%d offers lapsed before %s, want %d", len(got), until, want)
+		}
+	}
+	if got := must[[]casefile.Ring](t)(s.Rings.Lapsed(t.Context(), start().Add(2*time.Hour), "id", 10)); len(got) != 0 {
+		t.Errorf("got %d offers after the last", len(got))
+	}
 }
 
 func readBack[T any](t *testing.T, s workflow.Records[T], record *T) {
