@@ -174,8 +174,8 @@ func hostile(tb testing.TB) map[string][]byte {
 
 var pictures = []string{"image/jpeg", "image/png", "image/webp"}
 
-// What is made to hold up a reader ends it, and where there is nothing no fact
-// (no TIFF) no fact is found. How long it takes: BenchmarkRead.
+// What is made to hold up a reader ends it, and where there is no TIFF
+// no fact is found. How long it takes: BenchmarkRead.
 func TestReadHostile(t *testing.T) {
 	t.Parallel()
 	for name, head := range hostile(t) {
