@@ -325,6 +325,13 @@ func TestRecoveryKeyIsExchanged(t *testing.T) {
 	k.does("seal2", "ring", "show", "--out", now)
 	recover := []string{"recover", "--rings", now, "--person", k.person("seal2"), "--out", k.file("shares.json"), "--key"}
 	k.refused("ring.share", "", append(recover, oldPaper)...)
+	check := []string{"recovery", "check", "--rings", now, "--key"}
+	k.refused("or no longer", "", append(check, oldPaper)...)
+	if got := k.does("", append(check, newPaper)...); !strings.Contains(got, "all 2 versions of ring B") {
+		t.Errorf("the new paper is checked: got %s", got)
+	}
+	k.does("identity1", "ring", "show", "--out", k.file("theirs.json"))
+	k.refused("not every version", "", "recovery", "check", "--rings", k.file("theirs.json"), "--key", newPaper)
 	after := ringOf(vault.RingB)
 	if got := k.opensWith(oldPaper, before, before.Versions[0].Recovery); got != "1 of 2" {
 		t.Errorf("the old paper and an old copy open %s", got)

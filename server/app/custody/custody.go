@@ -42,6 +42,7 @@ on a machine without a network:
   recovery keygen  --ring A|B --out FILE               make a ring's recovery key, print its public half to a file
   recover          --rings FILE --key RECOVERY --person ID --out FILE
                                                        wrap the ring's key to a new officer when no officer is left
+  recovery check   --rings FILE --key RECOVERY         keeper of a recovery key: does it open every version?
   recovery prove   --rings FILE --key RECOVERY --out FILE
                                                        keeper of a new recovery key: open what was wrapped to it, prove it
 with the server:
@@ -112,6 +113,7 @@ func commands() map[string]command {
 		"root sign":         {"key list out", "", false, rootSign},
 		"keygen":            {"ring label out", "", false, keygen},
 		"recovery keygen":   {"ring out", "", false, recoveryKeygen},
+		"recovery check":    {"rings key", "", false, recoveryCheck},
 		"recovery prove":    {"rings key out", "", false, recoveryProve},
 		"recovery exchange": {"key recovery", "yes", true, exchange},
 		"recovery witness":  {"key proof", "yes", true, recoveryWitness},

@@ -35,11 +35,7 @@ func recoverRing(_ context.Context, o options, env Env) error {
 	if err != nil {
 		return err
 	}
-	var shares []vault.Share
-	for _, v := range r.Versions {
-		shares = append(shares, vault.Share{Version: v.Number, Wrapped: v.Recovery})
-	}
-	held, err := r.unwrap(key, shares)
+	held, err := r.recovered(key)
 	if err != nil {
 		return err
 	}
@@ -52,6 +48,42 @@ func recoverRing(_ context.Context, o options, env Env) error {
 		return err
 	}
 	return o.say(env, "Now the new officer runs enrol admit --shares, and an officer of the other ring enrol witness.\n")
+}
+
+// recovered opens the recovery key's shares: the ring's key in every version.
+func (r ring) recovered(key *vault.OfficerKey) ([]*vault.RingKey, error) {
+	var shares []vault.Share
+	for _, v := range r.Versions {
+		shares = append(shares, vault.Share{Version: v.Number, Wrapped: v.Recovery})
+	}
+	return r.unwrap(key, shares)
+}
+
+// recoveryCheck says whether a recovery key opens the ring's key in every
+// version, on a machine without a network. Whoever made a version may have wrapped it
+// wrongly, which would show only when nobody is left.
+func recoveryCheck(_ context.Context, o options, env Env) error {
+	key, err := o.anyKey()
+	if err != nil {
+		return err
+	}
+	var saved rings
+	if err := readJSON(o.rings, &saved); err != nil {
+		return err
+	}
+	own := key.Public()
+	r, err := saved.of(own.Ring)
+	if err != nil {
+		return err
+	}
+	if r.Recovery.Recipient != own.Recipient {
+		return fmt.Errorf("this is not the recovery key of ring %s, or no longer", strings.ToUpper(string(own.Ring)))
+	}
+	held, err := r.recovered(key)
+	if err != nil {
+		return fmt.Errorf("not every version of the ring's key opens (ring show is run by an officer of the ring): make a new recovery key: %w", err)
+	}
+	return o.say(env, "This key opens all %d versions of ring %s's key.\n", len(held), strings.ToUpper(string(own.Ring)))
 }
 
 // readRecovery reads the public half of a recovery key for the ring of an
