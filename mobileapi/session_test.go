@@ -57,7 +57,8 @@ func TestSession(t *testing.T) {
 func (r *rig) rotated() *rig {
 	r.t.Helper()
 	next := *r
-	next.keys = must(vault.Rotate(r.keys, vault.Session, rand.Reader, time.Now().Add(time.Second)))
+	later := time.Now().Add(time.Second)
+	next.keys = must(vault.UseKey(must(vault.AddKey(r.keys, vault.Session, rand.Reader, later)), vault.Session, later))
 	keyring := must(vault.Parse(next.keys))
 	deps := r.service.Deps
 	deps.Keyring = keyring

@@ -42,15 +42,6 @@ var texts = map[string][2]string{
 	"body.not_possible":  {"the value does not fit the other fields", "此值与其他字段不符"},
 }
 
-// Codes lists the codes a Violation can have.
-func Codes() []string {
-	var codes []string
-	for c := range texts {
-		codes = append(codes, c)
-	}
-	return codes
-}
-
 func newViolation(field, code string, want any) Violation {
 	v := Violation{Field: field, Code: code, Want: want, EN: texts[code][0], ZH: texts[code][1]}
 	if want != nil {

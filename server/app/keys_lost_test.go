@@ -146,8 +146,11 @@ func TestPruneKnowsEveryPurpose(t *testing.T) {
 		t.Fatal(err)
 	}
 	for p := range terms {
-		if file, err = vault.Rotate(file, vault.Purpose(p), rand.Reader, time.Now()); err != nil {
-			t.Errorf("there is a term for %s: %v", p, err)
+		if file, err = vault.AddKey(file, vault.Purpose(p), rand.Reader, time.Now()); err != nil {
+			t.Fatalf("there is a term for %s: %v", p, err)
+		}
+		if file, err = vault.UseKey(file, vault.Purpose(p), time.Now()); err != nil {
+			t.Fatal(err)
 		}
 	}
 	old, err := vault.OldKeys(file)

@@ -50,9 +50,8 @@ type Grade string
 
 // The grades.
 const (
-	Ungraded Grade = ""
-	General  Grade = "general" // 一般
-	Major    Grade = "major"   // 重大
+	General Grade = "general" // 一般
+	Major   Grade = "major"   // 重大
 )
 
 // CatalogueItem names an item of a hazard catalogue (判定标准), with its version.

@@ -81,13 +81,3 @@ func (t Table) Names() []string {
 	}
 	return names
 }
-
-// Terminal says whether nothing leads out of a state.
-func (t Table) Terminal(s State) bool {
-	for _, m := range t.Moves {
-		if slices.Contains(m.From, s) && len(m.To) > 0 {
-			return false
-		}
-	}
-	return true
-}

@@ -221,7 +221,6 @@ type Report struct {
 	Conclusion  Conclusion   `bson:"conclusion"`
 	Reply       Reply        `bson:"reply"`
 	Tasks       []string     `bson:"tasks"`
-	MergedInto  string       `bson:"merged_into"`
 
 	Behind Behind `bson:"behind"` // the receipt
 

@@ -2,7 +2,6 @@ package casefile
 
 import (
 	"math"
-	"slices"
 )
 
 // Figures (统计表) is a table of counts, rows by columns with their totals, as it is
@@ -194,11 +193,4 @@ func (g *figureGrid) figures() Figures {
 		f.Columns[j] = shown(last, j)
 	}
 	return f
-}
-
-// Hidden says whether nothing at all of a table is shown.
-func (f Figures) Hidden() bool {
-	shown := func(n *int) bool { return n != nil }
-	return f.Total == nil && !slices.ContainsFunc(f.Rows, shown) && !slices.ContainsFunc(f.Columns, shown) &&
-		!slices.ContainsFunc(f.Cells, func(row []*int) bool { return slices.ContainsFunc(row, shown) })
 }

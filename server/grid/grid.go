@@ -22,9 +22,6 @@ type Area struct {
 	Successors []Code     `json:"successors,omitempty" bson:"successors,omitempty"`
 }
 
-// ValidAt says whether a means its area at t.
-func (a Area) ValidAt(t time.Time) bool { return within(t, a.From, a.To) }
-
 // Geometry is a GeoJSON MultiPolygon (RFC 7946), positions as longitude and
 // latitude in degrees. A Polygon is kept as a MultiPolygon of one.
 type Geometry struct {

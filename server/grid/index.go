@@ -1,13 +1,9 @@
 package grid
 
 import (
-	"math"
 	"time"
 
-	"github.com/paulmach/orb"
 	"github.com/paulmach/orb/geo"
-	"github.com/paulmach/orb/planar"
-	"github.com/paulmach/orb/project"
 	"github.com/tidwall/rtree"
 )
 
@@ -54,26 +50,8 @@ func (x *Index) Grid(code Code) (Grid, bool) {
 	return g, ok
 }
 
-// Len returns how many grids the index holds.
-func (x *Index) Len() int { return x.tree.Len() }
-
 // Holds says whether a point lies in g or on its border.
 func (g Grid) Holds(p WGS84) bool { return covers(g.Polygon.Coordinates, p.point()) }
-
-// DistanceM returns the way from p to g in metres along the ground, 0 if p lies
-// in g. It measures on a plane that touches the earth at p: good to 1 % within
-// 50 km, which is more than comparing a position with a target asks for.
-func (g Grid) DistanceM(p WGS84) float64 {
-	if g.Holds(p) {
-		return 0
-	}
-	east := math.Cos(p.Lat * math.Pi / 180)
-	metres := orb.EarthRadius * math.Pi / 180
-	flat := project.MultiPolygon(g.Polygon.Coordinates.Clone(), func(q orb.Point) orb.Point {
-		return orb.Point{(q.Lon() - p.Lon) * east * metres, (q.Lat() - p.Lat) * metres}
-	})
-	return planar.DistanceFrom(flat, orb.Point{})
-}
 
 // DistanceM returns the great-circle distance between two points in metres.
 func DistanceM(p, q WGS84) float64 { return geo.DistanceHaversine(p.point(), q.point()) }

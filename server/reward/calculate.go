@@ -2,8 +2,6 @@ package reward
 
 import (
 	"slices"
-
-	"gridwatch/server/fault"
 )
 
 // Reason is why nothing is due, or not yet.
@@ -64,25 +62,6 @@ func Calculate(s Scheme, facts Facts) (Result, error) {
 		r.perDeath(rule)
 	}
 	return r, nil
-}
-
-// Recalculate repeats a stored calculation from its frozen facts with the very
-// scheme version it names. Equal tells whether the outcome is the stored one.
-func Recalculate(schemes []Scheme, stored Result) (Result, error) {
-	for _, s := range schemes {
-		if s.ID == stored.SchemeID && s.Version == stored.SchemeVersion {
-			return Calculate(s, stored.Facts)
-		}
-	}
-	return Result{}, fault.New(fault.Conflict, "scheme.none", "the scheme version of the award is not loaded")
-}
-
-// Equal reports whether r and other came to the same outcome by the same steps.
-func (r Result) Equal(other Result) bool {
-	return r.SchemeID == other.SchemeID && r.SchemeVersion == other.SchemeVersion &&
-		r.Eligible == other.Eligible && r.Reason == other.Reason &&
-		r.BaseFen == other.BaseFen && r.AmountFen == other.AmountFen &&
-		slices.Equal(r.Lines, other.Lines) && slices.Equal(r.Trace, other.Trace)
 }
 
 // WithoutMode returns the result as others than the accepting desk may read it

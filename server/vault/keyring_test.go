@@ -48,7 +48,11 @@ func parsed(tb testing.TB, file []byte) *Keyring {
 func rotated(tb testing.TB, p Purpose) (*Keyring, *Keyring) {
 	tb.Helper()
 	was := newFile(tb, 1)
-	is, err := Rotate(was, p, seeded(101), day.AddDate(1, 0, 0))
+	added, err := AddKey(was, p, seeded(101), day.AddDate(1, 0, 0))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	is, err := UseKey(added, p, day.AddDate(1, 0, 0))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -122,8 +126,8 @@ func TestGenerateIsItsRandomness(t *testing.T) {
 	if _, err := GenerateKeyring(strings.NewReader("short"), day); err == nil {
 		t.Error("short randomness: got no error")
 	}
-	if _, err := Rotate(newFile(t, 1), "other", seeded(2), day); err == nil {
-		t.Error("rotate an unknown purpose: got no error")
+	if _, err := AddKey(newFile(t, 1), "other", seeded(2), day); err == nil {
+		t.Error("a key of an unknown purpose: got no error")
 	}
 }
 

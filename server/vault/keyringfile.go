@@ -112,15 +112,6 @@ func UseKey(file []byte, p Purpose, now time.Time) ([]byte, error) {
 	return f.text()
 }
 
-// Rotate is AddKey and UseKey in one, where no other process has to know.
-func Rotate(file []byte, p Purpose, random io.Reader, now time.Time) ([]byte, error) {
-	file, err := AddKey(file, p, random, now)
-	if err != nil {
-		return nil, err
-	}
-	return UseKey(file, p, now)
-}
-
 // OldKey is a key that another one has taken over from.
 type OldKey struct {
 	Purpose  Purpose

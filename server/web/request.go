@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gowebpki/jcs"
@@ -148,19 +147,6 @@ func (q *Request) QueryInt(name string, otherwise, least, most int) (int, error)
 		return 0, badQuery(name, "a whole number from %d to %d", least, most)
 	}
 	return n, nil
-}
-
-// QueryTime returns a query parameter that is an RFC 3339 time, in UTC; the zero time if there is none.
-func (q *Request) QueryTime(name string) (time.Time, error) {
-	text := q.c.Query(name)
-	if text == "" {
-		return time.Time{}, nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, badQuery(name, "a time as RFC 3339 has it, with offset")
-	}
-	return t.UTC(), nil
 }
 
 // QueryOneOf returns a query parameter that is one of some values, "" if there is none.
