@@ -2,14 +2,12 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"gridwatch/media/copies"
 	"gridwatch/server/app/custody"
 	"gridwatch/server/config"
+	"gridwatch/server/fault"
 	"gridwatch/server/vault"
 )
 
@@ -80,7 +79,7 @@ func Command(ctx context.Context, args, environ []string, system System) error {
 	for _, c := range commands() {
 		words := strings.Fields(c.name)
 		if len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
-			return c.run(ctx, call{System: system, args: args[len(words):], environ: environ})
+			return explained(c.run(ctx, call{System: system, args: args[len(words):], environ: environ}))
 		}
 	}
 	var b strings.Builder
@@ -197,17 +196,12 @@ func healthcheck(ctx context.Context, c call) error {
 	return nil
 }
 
-// readJSON reads a file that an operator wrote; an unknown field is a mistake.
-func readJSON(path string, v any) error {
-	f, err := os.Open(path)
-	if err != nil {
+// explained puts the field of a Fault before it: who runs a command has only
+// what it prints.
+func explained(err error) error {
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Field == "" || err.Error() != f.Error() {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	d := json.NewDecoder(f)
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+	return fmt.Errorf("%s: %w", f.Field, err)
 }

@@ -1,9 +1,7 @@
 package workflow
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -134,21 +132,6 @@ func (s *Service) checkChange(ctx context.Context, tenant string, in Change) err
 		return err
 	}
 	return checkPosts(t, in.Posts)
-}
-
-// with returns the policy with the numbers that a JSON object changes.
-func (p Policy) with(change []byte) (Policy, error) {
-	was := p.SecondFactor
-	p.SecondFactor = nil // a list is replaced, not written over
-	d := json.NewDecoder(bytes.NewReader(change))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil {
-		return p, fault.New(fault.Invalid, "policy.unknown", "a policy has the numbers that GET /v1/office/policy shows")
-	}
-	if p.SecondFactor == nil {
-		p.SecondFactor = was
-	}
-	return p, p.check()
 }
 
 // Confirm carries a proposal out. Who confirms is an administrator for good,

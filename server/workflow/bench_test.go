@@ -3,7 +3,6 @@ package workflow_test
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -14,7 +13,6 @@ import (
 
 	"gridwatch/media"
 	"gridwatch/media/blobtest"
-	"gridwatch/schemas/catalog/policy"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/mongostore"
@@ -75,13 +73,9 @@ func newBench(t *testing.T) *bench {
 // policy is the one that a tenant begins with.
 func (b *bench) policy() workflow.Policy {
 	b.t.Helper()
-	text, err := policy.Files.ReadFile("default.json")
+	p, err := workflow.DefaultPolicy()
 	b.ok(err)
-	var file struct {
-		Policy workflow.Policy `json:"policy"`
-	}
-	b.ok(json.Unmarshal(text, &file))
-	return file.Policy
+	return p
 }
 
 func (b *bench) importer() workflow.Import {

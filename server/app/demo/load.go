@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"gridwatch/schemas/catalog/areas"
-	"gridwatch/schemas/catalog/policy"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/grid"
@@ -117,7 +116,7 @@ func (l *loader) tenant(ctx context.Context, t workflow.Tenant, known []grid.Are
 		return err
 	}
 	t.Root = root.Public()
-	if t.Policy, err = defaultPolicy(); err != nil {
+	if t.Policy, err = workflow.DefaultPolicy(); err != nil {
 		return err
 	}
 	t.Policy.PayoutMin = 1 // the play has one award and does not wait for others
@@ -148,20 +147,6 @@ func (l *loader) tenant(ctx context.Context, t workflow.Tenant, known []grid.Are
 		}
 	}
 	return l.found(ctx, t.ID, people, root)
-}
-
-func defaultPolicy() (workflow.Policy, error) {
-	text, err := policy.Files.ReadFile("default.json")
-	if err != nil {
-		return workflow.Policy{}, err
-	}
-	var file struct {
-		Policy workflow.Policy `json:"policy"`
-	}
-	if err := json.Unmarshal(text, &file); err != nil {
-		return workflow.Policy{}, fmt.Errorf("policy default.json: %w", err)
-	}
-	return file.Policy, nil
 }
 
 // person writes a member of staff, unless the very same is there and its
