@@ -12,7 +12,6 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/textproto"
 	"os"
 	"os/exec"
@@ -26,7 +25,6 @@ import (
 	"testing"
 	"time"
 
-	"gridwatch/notify/fcmtest"
 	"gridwatch/server/app"
 	"gridwatch/server/app/apiclient"
 	"gridwatch/server/app/demo"
@@ -37,15 +35,7 @@ import (
 // starts and ends, with more settings if there are any.
 func apart(t *testing.T, more ...string) *world {
 	t.Helper()
-	w := &world{
-		dir: filepath.Join(t.TempDir(), "demo"), logs: &buffer{}, fcm: fcmtest.NewServer(time.Now),
-		http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}, sessions: map[string]apiclient.Client{},
-	}
-	stand := httptest.NewServer(w.fcm.Handler())
-	t.Cleanup(stand.Close)
-	t.Cleanup(w.http.CloseIdleConnections)
-	w.fcmURL = stand.URL
-	w.settings = append(w.engines(t), more...)
+	w := newWorld(t, &http.Transport{ExpectContinueTimeout: time.Minute}, more)
 	cfg, err := config.Read(w.settings)
 	if err != nil {
 		t.Fatal(err)

@@ -79,19 +79,26 @@ func (b *buffer) String() string {
 // quick is a cost of passwords that tests can pay a hundred times.
 func quick() vault.Argon2 { return vault.Argon2{MemoryKiB: 1 << 10, Time: 1, Threads: 1} }
 
-// start runs a world until the test ends, with settings besides those of its engines.
-func start(t *testing.T, settings ...string) *world {
+// newWorld is a world whose program does not run yet, with settings besides
+// those of its engines.
+func newWorld(t *testing.T, transport *http.Transport, settings []string) *world {
 	t.Helper()
 	w := &world{
 		dir: filepath.Join(t.TempDir(), "demo"), logs: &buffer{}, fcm: fcmtest.NewServer(time.Now),
-		http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}, sessions: map[string]apiclient.Client{},
+		http: &http.Client{Timeout: time.Minute, Transport: transport}, sessions: map[string]apiclient.Client{},
 	}
 	stand := httptest.NewServer(w.fcm.Handler())
 	t.Cleanup(stand.Close)
 	t.Cleanup(w.http.CloseIdleConnections)
 	w.fcmURL = stand.URL
 	w.settings = append(w.engines(t), settings...)
+	return w
+}
 
+// start runs a world until the test ends, with settings besides those of its engines.
+func start(t *testing.T, settings ...string) *world {
+	t.Helper()
+	w := newWorld(t, &http.Transport{}, settings)
 	cfg, err := config.Read(w.settings)
 	if err != nil {
 		t.Fatal(err)

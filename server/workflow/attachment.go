@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -50,7 +49,7 @@ func (s *Service) WriteToReporter(ctx context.Context, call Call, id string, in 
 		}
 	}
 	st := reportStage(r, tenant.Policy.MaxItems-len(in.Attachments))
-	err = s.copyAll(ctx, st, files)
+	err = s.storeAll(ctx, st, files, s.copyOne)
 	if fault.CodeOf(err) == "report.too_many_items" && len(in.Attachments) > 0 {
 		err = errTooManyAttachments(tenant.Policy.MaxItems)
 	}
@@ -176,25 +175,7 @@ func (s *Service) Attachment(ctx context.Context, actor casefile.Actor, id, item
 	return s.readCopy(ctx, placeOfReport(r), *found, found.Attached())
 }
 
-// copyAll stores a clean copy of every file of a form, and no original.
-func (s *Service) copyAll(ctx context.Context, st *stage, files Files) error {
-	for {
-		f, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if len(st.items) == st.max {
-			return errTooManyItems(st.max)
-		}
-		if err := s.copyOne(ctx, st, f); err != nil {
-			return err
-		}
-	}
-}
-
+// copyOne stores a clean copy, and no original.
 func (s *Service) copyOne(ctx context.Context, st *stage, f IncomingFile) error {
 	sent := measured{Hash: sha256.New()}
 	clean, err := s.Cleaner.Clean(ctx, io.TeeReader(f.Reader, &sent))

@@ -181,7 +181,7 @@ func (s *Service) AddEvidence(ctx context.Context, call Call, files Files) (Adde
 	if _, again := r.Find(keys); again {
 		st.files, err = s.digestAll(ctx, files)
 	} else {
-		err = s.storeAll(ctx, st, files)
+		err = s.storeAll(ctx, st, files, s.storeOne)
 	}
 	if err == nil && len(st.files) == 0 {
 		err = fault.New(fault.Invalid, "evidence.none", "the form has at least one file").At("/evidence")

@@ -62,8 +62,8 @@ func (s *Service) newItem(at media.Place, kind casefile.EvidenceKind, state case
 func keyPlace(at media.Place) string  { return at.String() + "/original" }
 func copyPlace(at media.Place) string { return at.String() + "/copies" }
 
-// storeAll streams every file of a form into the object store.
-func (s *Service) storeAll(ctx context.Context, st *stage, files Files) error {
+// eachFile gives the files of a form to do, one after the other.
+func eachFile(files Files, do func(IncomingFile) error) error {
 	if files == nil {
 		return nil
 	}
@@ -75,15 +75,24 @@ func (s *Service) storeAll(ctx context.Context, st *stage, files Files) error {
 		if err != nil {
 			return err
 		}
-		if len(st.items) == st.max {
-			return errTooManyItems(st.max)
-		}
-		if err := s.storeOne(ctx, st, f); err != nil {
+		if err := do(f); err != nil {
 			return err
 		}
 	}
 }
 
+// storeAll streams every file of a form into the object store, by storeOne or
+// copyOne.
+func (s *Service) storeAll(ctx context.Context, st *stage, files Files, store func(context.Context, *stage, IncomingFile) error) error {
+	return eachFile(files, func(f IncomingFile) error {
+		if len(st.items) == st.max {
+			return errTooManyItems(st.max)
+		}
+		return store(ctx, st, f)
+	})
+}
+
+// storeOne stores an original.
 func (s *Service) storeOne(ctx context.Context, st *stage, f IncomingFile) error {
 	id, err := s.newID()
 	if err != nil {
@@ -116,24 +125,16 @@ func (s *Service) storeOne(ctx context.Context, st *stage, f IncomingFile) error
 // digestAll reads every file of a form without storing it: the repeat of a
 // request whose files are stored already.
 func (s *Service) digestAll(ctx context.Context, files Files) ([]vault.File, error) {
-	if files == nil {
-		return nil, nil
-	}
 	var out []vault.File
-	for {
-		f, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
+	err := eachFile(files, func(f IncomingFile) error {
 		size, sum, err := s.Media.Digest(ctx, media.Source{Reader: f.Reader, DeclaredSHA256: f.SHA256})
 		if err != nil {
-			return nil, mediaFault(err)
+			return mediaFault(err)
 		}
 		out = append(out, vault.File{Name: f.Name, Size: uint64(size), SHA256: [sha256.Size]byte(sum)}) //nolint:gosec // a size is not negative
-	}
+		return nil
+	})
+	return out, err
 }
 
 // discard removes the objects of an attempt that came to nothing. What it
@@ -264,53 +265,51 @@ func (s *Service) storeCopy(
 // maxCopy bounds a clean copy in bytes; what makes them has limits of its own.
 const maxCopy = 4 << 30
 
+// refusal is what is said of an error of what was sent in.
+type refusal struct {
+	is   error
+	kind fault.Kind
+	code string
+	text string
+}
+
+var mediaRefusals = []refusal{
+	{media.ErrEmpty, fault.Invalid, "evidence.empty", "a file has at least one byte"},
+	{media.ErrTooLarge, fault.TooLarge, "evidence.too_large", "a file has at most 20 MB"},
+	{media.ErrType, fault.Unsupported, "evidence.type", "a file is a JPEG, PNG, WebP or HEIC picture, an MP4, MOV, WebM or 3GP video, an M4A, AAC, AMR, WAV, MP3 or OGG sound, or a PDF"},
+	{media.ErrBroken, fault.Invalid, "evidence.broken", "the picture cannot be read"},
+	{scrub.ErrBroken, fault.Invalid, "evidence.broken", "the picture cannot be read"},
+	{scrub.ErrTooLarge, fault.TooLarge, "evidence.pixels", "a picture has at most 50 million pixels"},
+	{media.ErrPixels, fault.TooLarge, "evidence.pixels", "a picture has at most 50 million pixels"},
+	{redact.ErrOutside, fault.Invalid, "evidence.rectangle", "every rectangle has a size and lies within the picture"},
+	{media.ErrDigest, fault.Invalid, "evidence.digest", "the file that arrived is not the one whose SHA-256 was declared; send it again"},
+}
+
+var uploadRefusals = []refusal{
+	{upload.ErrNone, fault.NotFound, "record.not_found", "there is no such record"},
+	{upload.ErrEnded, fault.Conflict, "upload.gone", "the upload has come to its end or has expired; announce the file again"},
+	{upload.ErrLocked, fault.Conflict, "upload.locked", "another request is sending to this upload; ask again in 15 seconds"},
+	{upload.ErrFenced, fault.Conflict, "upload.locked", "another request is sending to this upload; ask again in 15 seconds"},
+	{upload.ErrOffset, fault.Conflict, "upload.offset", "a piece begins at the offset that HEAD tells"},
+	{upload.ErrTooLong, fault.TooLarge, "upload.too_long", "the upload has the length that was declared"},
+	{upload.ErrChecksum, fault.Invalid, "upload.checksum", "the piece that arrived does not have its checksum; send it again"},
+	{upload.ErrKind, fault.Unsupported, "evidence.kind", "the content is not of the kind that was announced"},
+}
+
 // mediaFault turns an error of what was sent in into a Fault.
-func mediaFault(err error) error {
-	for _, m := range []struct {
-		is   error
-		kind fault.Kind
-		code string
-		text string
-	}{
-		{media.ErrEmpty, fault.Invalid, "evidence.empty", "a file has at least one byte"},
-		{media.ErrTooLarge, fault.TooLarge, "evidence.too_large", "a file has at most 20 MB"},
-		{media.ErrType, fault.Unsupported, "evidence.type", "a file is a JPEG, PNG, WebP or HEIC picture, an MP4, MOV, WebM or 3GP video, an M4A, AAC, AMR, WAV, MP3 or OGG sound, or a PDF"},
-		{media.ErrBroken, fault.Invalid, "evidence.broken", "the picture cannot be read"},
-		{scrub.ErrBroken, fault.Invalid, "evidence.broken", "the picture cannot be read"},
-		{scrub.ErrTooLarge, fault.TooLarge, "evidence.pixels", "a picture has at most 50 million pixels"},
-		{media.ErrPixels, fault.TooLarge, "evidence.pixels", "a picture has at most 50 million pixels"},
-		{redact.ErrOutside, fault.Invalid, "evidence.rectangle", "every rectangle has a size and lies within the picture"},
-		{media.ErrDigest, fault.Invalid, "evidence.digest", "the file that arrived is not the one whose SHA-256 was declared; send it again"},
-	} {
+func mediaFault(err error) error { return faultOf(err, mediaRefusals, "/evidence") }
+
+// uploadFault turns an error of an upload into a Fault.
+func uploadFault(err error) error { return mediaFault(faultOf(err, uploadRefusals, "")) }
+
+// faultOf returns the Fault of an error that is in a list, or the error.
+func faultOf(err error, list []refusal, pointer string) error {
+	for _, m := range list {
 		if errors.Is(err, m.is) {
-			return fault.New(m.kind, m.code, "%s", m.text).At("/evidence")
+			return fault.New(m.kind, m.code, "%s", m.text).At(pointer)
 		}
 	}
 	return err
-}
-
-// uploadFault turns an error of an upload into a Fault.
-func uploadFault(err error) error {
-	for _, m := range []struct {
-		is   error
-		kind fault.Kind
-		code string
-		text string
-	}{
-		{upload.ErrNone, fault.NotFound, "record.not_found", "there is no such record"},
-		{upload.ErrEnded, fault.Conflict, "upload.gone", "the upload has come to its end or has expired; announce the file again"},
-		{upload.ErrLocked, fault.Conflict, "upload.locked", "another request is sending to this upload; ask again in 15 seconds"},
-		{upload.ErrFenced, fault.Conflict, "upload.locked", "another request is sending to this upload; ask again in 15 seconds"},
-		{upload.ErrOffset, fault.Conflict, "upload.offset", "a piece begins at the offset that HEAD tells"},
-		{upload.ErrTooLong, fault.TooLarge, "upload.too_long", "the upload has the length that was declared"},
-		{upload.ErrChecksum, fault.Invalid, "upload.checksum", "the piece that arrived does not have its checksum; send it again"},
-		{upload.ErrKind, fault.Unsupported, "evidence.kind", "the content is not of the kind that was announced"},
-	} {
-		if errors.Is(err, m.is) {
-			return fault.New(m.kind, m.code, "%s", m.text)
-		}
-	}
-	return mediaFault(err)
 }
 
 func factsAD(record, item string) []byte { return vault.AD("evidence", record, item) }

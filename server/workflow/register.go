@@ -120,7 +120,7 @@ func (s *Service) Register(ctx context.Context, in Submission) (Registration, er
 	if err != nil {
 		return Registration{}, err
 	}
-	if err := s.storeAll(ctx, stage, in.Files); err != nil {
+	if err := s.storeAll(ctx, stage, in.Files, s.storeOne); err != nil {
 		s.discard(ctx, stage.items)
 		return Registration{}, err
 	}

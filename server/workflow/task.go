@@ -203,7 +203,7 @@ func (s *Service) SaveResult(ctx context.Context, call Call, id string, in TaskR
 		return casefile.Outcome{}, err
 	}
 	st := &stage{id: task.ID, tenant: task.Tenant, max: tenant.Policy.MaxItems}
-	err = s.storeAll(ctx, st, in.Files)
+	err = s.storeAll(ctx, st, in.Files, s.storeOne)
 	if err == nil {
 		err = s.claimForm(ctx, task, in.Photos, st.files)
 	}
