@@ -9,7 +9,7 @@ RUN CGO_ENABLED=0 go build -tags nodynamic -trimpath -ldflags='-s -w' -o /out/se
 
 FROM debian:12-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ffmpeg bubblewrap poppler-utils \
+ && apt-get install -y --no-install-recommends ffmpeg bubblewrap poppler-utils poppler-data fonts-wqy-zenhei \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/local/go/lib/time/zoneinfo.zip /

@@ -15,8 +15,8 @@ GOTESTSUM  := $(CACHE)/gotestsum-v1.13.0
 PROCESSES  ?= 2
 PACKAGES   ?= ./...
 
-# Debian packages that tests need, each with a program it brings.
-DEBIAN := chromium:chromium nodejs:node npm:npm ffmpeg:ffmpeg bubblewrap:bwrap poppler-utils:pdftoppm libimage-exiftool-perl:exiftool libheif-examples:heif-enc
+# Debian packages that tests need, each with a program or a file it brings.
+DEBIAN := chromium:chromium nodejs:node npm:npm ffmpeg:ffmpeg bubblewrap:bwrap poppler-utils:pdftoppm poppler-data:/usr/share/poppler/cMap/Adobe-GB1 fonts-wqy-zenhei:/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc libimage-exiftool-perl:exiftool libheif-examples:heif-enc
 
 # A folder with a lock file has its node_modules, as new as the lock.
 LOCKS  := $(shell find . -name package-lock.json -not -path '*/node_modules/*' -not -path './.stack/*')
@@ -105,7 +105,7 @@ tools: debian $(NODE) ## install what tests need besides the engines: Debian pac
 .PHONY: debian
 debian:
 	@missing=""
-	for each in $(DEBIAN); do command -v "$${each#*:}" >/dev/null || missing+=" $${each%:*}"; done
+	for each in $(DEBIAN); do [ -e "$${each#*:}" ] || command -v "$${each#*:}" >/dev/null || missing+=" $${each%:*}"; done
 	if [ -n "$$missing" ]; then
 		echo "install$$missing"
 		apt-get -qq update

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"gridwatch/media/kind"
@@ -114,6 +115,7 @@ var (
 // Errors that say nothing of the file: another try may go well.
 var (
 	ErrNoIsolation = errors.New("copies: there is no isolation, so films, sounds, documents and HEIC wait")
+	ErrNoFonts     = errors.New("copies: what documents leave to the system's fonts cannot be drawn, so documents wait")
 	ErrNotScanned  = errors.New("copies: the scanner for malware does not answer, so all evidence waits")
 	ErrNoRoom      = errors.New("copies: the scratch folder is full, or cannot be used")
 )
@@ -123,6 +125,7 @@ type Maker struct {
 	scratch string
 	box     *sandbox.Sandbox // nil without isolation
 	why     error            // why there is none
+	fonts   atomic.Bool      // Chinese text was drawn here
 	random  io.Reader
 	photos  *scrub.Cleaner
 	scan    Scanner
@@ -202,7 +205,7 @@ func (m *Maker) Isolation() string {
 func (m *Maker) Why() error { return m.why }
 
 // Make makes the copies of the file in r and gives each to keep, which reads
-// its body. It returns a RejectedError, ErrNoIsolation, ErrNoRoom, or the error
+// its body. It returns a RejectedError, ErrNoIsolation, ErrNoFonts, ErrNoRoom, or the error
 // of r, keep or ctx. A file that is rejected may have had some copies kept.
 func (m *Maker) Make(ctx context.Context, r io.Reader, o Options, keep func(context.Context, Copy) error) error {
 	o.Voice = cmp.Or(o.Voice, Mute)
@@ -257,6 +260,11 @@ func (m *Maker) make(ctx context.Context, r io.Reader, o Options, keep func(cont
 		defer func() { <-slot }()
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if found.Class == kind.Document {
+		if err := m.Fonts(ctx); err != nil {
+			return err
+		}
 	}
 	j, err := m.open(ctx, in, o, keep)
 	if err != nil {

@@ -23,13 +23,15 @@ const pageSide = 2200
 // pixel are more than a JPEG ever takes.
 const maxPage = 3 * pageSide * pageSide
 
+// ofDocument bounds the programs that read a PDF.
+var ofDocument = sandbox.Limits{Wall: time.Minute, CPU: time.Minute, Memory: 1 << 30, Space: 2 << 30, File: maxPicture, Processes: 16}
+
 var pageCount = regexp.MustCompile(`(?m)^Pages:\s+(\d+)$`)
 
 // document makes pictures of a PDF's pages and a PDF of the pictures. What the
 // file attaches, links to, runs or says of itself is not on its pages.
 func (j *job) document(ctx context.Context) error {
-	limits := sandbox.Limits{Wall: time.Minute, CPU: time.Minute, Memory: 1 << 30, Space: 2 << 30, File: maxPicture, Processes: 16}
-	out, err := j.run(ctx, sandbox.Job{Dir: j.dir, Program: pdfinfo, Args: []string{in}, Stdout: 256 << 10, Limits: limits})
+	out, err := j.run(ctx, sandbox.Job{Dir: j.dir, Program: pdfinfo, Args: []string{in}, Stdout: 256 << 10, Limits: ofDocument})
 	if err != nil {
 		return err
 	}
@@ -43,19 +45,27 @@ func (j *job) document(ctx context.Context) error {
 	} else if n == 0 {
 		return ErrBroken
 	}
-	names := make([]string, n)
-	for i := range names { // pdftoppm writes numbers of one width
-		names[i] = fmt.Sprintf("page-%0*d.jpg", len(strconv.Itoa(n)), i+1)
-	}
-	limits.Wall, limits.CPU, limits.File = j.o.Limits.Wall, j.o.Limits.Wall, maxPage
-	_, err = j.run(ctx, sandbox.Job{
-		Dir: j.dir, Program: pdftoppm, Writes: names, Stdout: 1 << 10, Limits: limits,
-		Args: []string{"-jpeg", "-scale-to", strconv.Itoa(pageSide), "-l", strconv.Itoa(j.o.Limits.Pages), in, "page"},
-	})
+	names, err := j.draw(ctx, n, pageSide)
 	if err != nil {
 		return err
 	}
 	return j.bind(ctx, names)
+}
+
+// draw makes a picture of each of n pages, so many pixels long, and returns their
+// names.
+func (j *job) draw(ctx context.Context, n, side int) ([]string, error) {
+	names := make([]string, n)
+	for i := range names { // pdftoppm writes numbers of one width
+		names[i] = fmt.Sprintf("page-%0*d.jpg", len(strconv.Itoa(n)), i+1)
+	}
+	limits := ofDocument
+	limits.Wall, limits.CPU, limits.File = j.o.Limits.Wall, j.o.Limits.Wall, maxPage
+	_, err := j.run(ctx, sandbox.Job{
+		Dir: j.dir, Program: pdftoppm, Writes: names, Stdout: 1 << 10, Limits: limits,
+		Args: []string{"-jpeg", "-scale-to", strconv.Itoa(side), "-l", strconv.Itoa(n), in, "page"},
+	})
+	return names, err
 }
 
 // bind draws the pages anew and makes one PDF of them.

@@ -100,6 +100,10 @@ func (a *App) open(ctx context.Context) error {
 		a.env.Log.LogAttrs(ctx, slog.LevelWarn, "no isolation or no ffmpeg: films, sounds, documents and HEIC are kept, and copies of them wait",
 			slog.Any("error", a.maker.Why()))
 	}
+	if err := a.maker.Fonts(ctx); errors.Is(err, copies.ErrNoFonts) {
+		a.env.Log.LogAttrs(ctx, slog.LevelWarn, "Chinese text cannot be drawn: documents are kept, and copies of them wait for poppler-data and a Chinese font",
+			slog.Any("error", err))
+	}
 	if err := a.assemble(ctx); err != nil {
 		return err
 	}

@@ -142,11 +142,11 @@ func (s *Service) copyJob(ctx context.Context, j CopyJob) error {
 		return s.CopyJobs.Done(ctx, j.ID)
 	case lost: // ended, or another process has the job
 		return ctx.Err()
-	case errors.Is(err, copies.ErrNoIsolation), errors.Is(err, copies.ErrNoRoom), errors.Is(err, copies.ErrNotScanned):
+	case errors.Is(err, copies.ErrNoIsolation), errors.Is(err, copies.ErrNoFonts), errors.Is(err, copies.ErrNoRoom), errors.Is(err, copies.ErrNotScanned):
 		if errors.Is(err, copies.ErrNoRoom) {
 			s.stamps.drop() // the room of those can be had
 		}
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "copies wait", slog.Bool("isolation", !errors.Is(err, copies.ErrNoIsolation)),
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "copies wait", slog.Bool("isolation", !errors.Is(err, copies.ErrNoIsolation)), slog.Bool("fonts", !errors.Is(err, copies.ErrNoFonts)),
 			slog.Bool("room", !errors.Is(err, copies.ErrNoRoom)), slog.Bool("scanner", !errors.Is(err, copies.ErrNotScanned)))
 		_, err := s.CopyJobs.Turn(ctx, lease.job, s.now().Add(copyWait), j.Tries)
 		return err
