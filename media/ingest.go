@@ -33,7 +33,7 @@ func (in *Ingest) Store(ctx context.Context, src Source, key Sealer, p Place) (S
 	if err != nil {
 		return Stored{}, err
 	}
-	w := in.Writer(key, object, 0)
+	w := in.Writer(key, object, 0, src.From)
 	s, err := in.store(ctx, src, w)
 	if err == nil {
 		err = w.Flush()
@@ -56,7 +56,7 @@ func (in *Ingest) Store(ctx context.Context, src Source, key Sealer, p Place) (S
 func (in *Ingest) store(ctx context.Context, src Source, w *Writer) (Stored, error) {
 	r := newIntake(ctx, src.Reader, cmp.Or(src.MaxBytes, in.cfg.MaxBytes))
 	s := Stored{Ref: Ref{Object: w.object}}
-	size := in.cfg.PartSize
+	size := w.Share() // of all parts but the last
 	var next []byte
 	for last := false; !last; {
 		buf, err := w.Buffer(ctx, size)

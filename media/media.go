@@ -48,7 +48,8 @@ const (
 	DefaultMaxBytes  = 20 << 20   // bytes of one file
 	DefaultMaxPixels = 50_000_000 // width times height of one picture
 	DefaultMemory    = 96 << 20   // bytes of evidence in memory
-	MaxPartSize      = 8 << 20    // bytes in clear of one part
+	DefaultPatience  = 5 * time.Second
+	MaxPartSize      = 8 << 20 // bytes in clear of one part
 	// DefaultPartSize is in bytes. Of this size two are stored while a third is
 	// filled: `make bench-media` is fastest with it.
 	DefaultPartSize = 2 << 20
@@ -166,6 +167,7 @@ type Source struct {
 	Reader         io.Reader
 	DeclaredSHA256 []byte // what the sender says the digest is; may be nil
 	MaxBytes       int64  // 0 is the Config's
+	From           Sender // who is cut off if too slow while others wait; may be nil
 }
 
 // Stored is what is known of an item once it is durable. Its size, digest and
@@ -191,6 +193,9 @@ type Config struct {
 	MaxPixels int64
 	PartSize  int // at most MaxPartSize
 	Memory    int // bytes; who finds it taken waits
+	// Patience is how long one waits for memory before a sender that has been
+	// waited for as long is cut off.
+	Patience time.Duration
 }
 
 // Ingest stores, reads and removes evidence. It may be used by many goroutines.
@@ -208,7 +213,7 @@ func New(objects Objects, random io.Reader, cfg Config) *Ingest {
 	cfg.MaxPixels = cmp.Or(cfg.MaxPixels, DefaultMaxPixels)
 	cfg.PartSize = min(cmp.Or(cfg.PartSize, DefaultPartSize), MaxPartSize)
 	cfg.Memory = max(cmp.Or(cfg.Memory, DefaultMemory), class(cfg.PartSize))
-	in := &Ingest{objects: objects, random: random, cfg: cfg, buffers: newPool(cfg.Memory), puts: make(chan struct{}, putsAtOnce)}
+	in := &Ingest{objects: objects, random: random, cfg: cfg, buffers: newPool(cfg.Memory, cmp.Or(cfg.Patience, DefaultPatience)), puts: make(chan struct{}, putsAtOnce)}
 	runtime.AddCleanup(in, (*pool).drain, in.buffers)
 	return in
 }

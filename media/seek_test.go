@@ -64,7 +64,7 @@ func inPieces(t *testing.T, in *media.Ingest, k media.Sealer, sizes ...int) (med
 	}
 	ref, content := media.Ref{Object: object}, []byte(nil)
 	for i, size := range sizes {
-		w := in.Writer(k, object, int64(i+1))
+		w := in.Writer(k, object, int64(i+1), nil)
 		buf, err := w.Buffer(t.Context(), size)
 		if err != nil {
 			t.Fatal(err)

@@ -16,6 +16,7 @@ type Writer struct {
 	key    Sealer
 	object string
 	term   int64
+	from   Sender   // nil if it is nobody's fault that something takes long
 	under  []flight // way, oldest first
 	stored int
 	err    error // of the oldest that failed; sticky
@@ -29,10 +30,14 @@ type flight struct {
 
 // Writer returns a Writer for the item under an object. The term keeps writers
 // that follow one another apart: no two write the same key. A part that the
-// item's Ref does not name is nobody's.
-func (in *Ingest) Writer(key Sealer, object string, term int64) *Writer {
+// item's Ref does not name is nobody's. What is stored under no term is an item in
+// one go.
+//
+// From is who sends it; nil if nobody does. While a buffer is filled, a slow
+// sender is cut off when others wait for memory.
+func (in *Ingest) Writer(key Sealer, object string, term int64, from Sender) *Writer {
 	in.buffers.enter()
-	return &Writer{in: in, key: key, object: object, term: term}
+	return &Writer{in: in, key: key, object: object, term: term, from: from}
 }
 
 // Share is how large the next part should be, in bytes: less, the more writers
@@ -42,6 +47,14 @@ func (w *Writer) Share() int { return w.in.buffers.share(w.in.cfg.PartSize) }
 // Buffer returns a buffer for a part of a size, with room to seal it. It waits
 // for memory, and for the parts under way if that is where the memory is.
 func (w *Writer) Buffer(ctx context.Context, size int) ([]byte, error) {
+	buf, err := w.borrow(ctx, size)
+	if err == nil {
+		w.in.buffers.lend(w, size)
+	}
+	return buf, err
+}
+
+func (w *Writer) borrow(ctx context.Context, size int) ([]byte, error) {
 	if len(w.under) == 0 {
 		return w.in.buffers.get(ctx, size)
 	}
@@ -55,12 +68,16 @@ func (w *Writer) Buffer(ctx context.Context, size int) ([]byte, error) {
 }
 
 // Return gives a buffer back that was not put.
-func (w *Writer) Return(buf []byte) { w.in.buffers.put(buf) }
+func (w *Writer) Return(buf []byte) {
+	w.in.buffers.filled(w)
+	w.in.buffers.put(buf)
+}
 
 // Put seals the first length bytes of a buffer as part n, counted from 1, and
 // begins to store it; the buffer is the Writer's then. It first waits until
 // there is a place, and returns the error of a part before.
 func (w *Writer) Put(ctx context.Context, n int, buf []byte, length int, last bool) error {
+	w.in.buffers.filled(w)
 	if err := w.settle(ahead - 1); err != nil {
 		w.Return(buf)
 		return err
@@ -93,7 +110,7 @@ func (w *Writer) settle(most int) error {
 		oldest := w.under[0]
 		w.under = w.under[1:]
 		err := <-oldest.done
-		w.Return(oldest.lent)
+		w.in.buffers.put(oldest.lent)
 		switch {
 		case w.err != nil: // what is behind a gap is nobody's
 		case err != nil:

@@ -18,6 +18,7 @@ type Piece struct {
 	Offset int64
 	Length int64 // as declared; -1 if it was not
 	Body   io.Reader
+	From   media.Sender // who is cut off if too slow while others wait; may be nil
 
 	// Sum and Want are the piece's own checksum; nil if it has none. Such a
 	// piece counts whole or not at all.
@@ -89,7 +90,7 @@ type progress struct {
 }
 
 func (a *appending) run(ctx context.Context) (Upload, State, error) {
-	a.w = a.us.Media.Writer(a.keys.Content, a.u.Object, a.u.Term)
+	a.w = a.us.Media.Writer(a.keys.Content, a.u.Object, a.u.Term, a.piece.From)
 	defer a.w.Close()
 	a.ref, a.read = a.u.Ref(), a.state.Offset
 	a.ref.Runs = slices.Clone(a.ref.Runs) // grows while a.u is saved

@@ -55,7 +55,7 @@ func (f *files) Next() (workflow.IncomingFile, error) {
 		sum = said
 	}
 	f.n++
-	return workflow.IncomingFile{Name: name, SHA256: sum, Reader: part}, nil
+	return workflow.IncomingFile{Name: name, SHA256: sum, Reader: part, From: f.form.q.Sender()}, nil
 }
 
 // contentDigest reads the SHA-256 of a Content-Digest field (RFC 9530), nil if

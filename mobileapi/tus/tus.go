@@ -127,7 +127,7 @@ func piece(q *web.Request, offset int64) (*upload.Piece, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &upload.Piece{Offset: offset, Length: q.BodyLength(), Body: q.Body(), Sum: sum, Want: want}, nil
+	return &upload.Piece{Offset: offset, Length: q.BodyLength(), Body: q.Body(), From: q.Sender(), Sum: sum, Want: want}, nil
 }
 
 // End gives an upload up.

@@ -165,7 +165,7 @@ func (a *App) assemble(ctx context.Context) error {
 		Approvals: a.store.Approvals, Contacts: a.store.Contacts, Envelopes: a.store.Envelopes,
 		Messages: a.store.Messages, Uploads: a.store.Uploads, WrappedKeys: a.store.WrappedKeys, Erasures: a.store.Erasures, Leases: a.store.Leases, Terms: terms, Pending: a.store.Pending, Directory: a.store.Directory, Accounts: a.store.Accounts,
 		SignIns: a.store.SignIns, Rosters: a.store.Rosters, Ledger: a.store.Ledger, Statistics: a.store.Statistics,
-		Media: media.New(objects{a.objects}, a.env.Random, media.Config{Memory: evidenceMemory}), Cleaner: a.photos,
+		Media: media.New(objects{a.objects}, a.env.Random, media.Config{Memory: evidenceMemory, Patience: a.cfg.Patience}), Cleaner: a.photos,
 		Chains: a.store.Chains, Prints: a.store.Prints, Painter: redact.New(0),
 		Copies: a.maker, CopyJobs: a.store.CopyJobs, Claims: a.store.Claims,
 		Keyring: keyring, Hasher: a.hasher(keyring), Schemes: rules, Audit: a.audit,
@@ -237,7 +237,7 @@ func (a *App) surfaces(ctx context.Context, keyring *vault.Keyring) error {
 	}
 	a.server = web.New(web.Deps{
 		Tokens: tokens, Directory: a.service, Metrics: metrics, Log: a.env.Log, Now: a.env.Now,
-		RequestDeadline: a.cfg.RequestDeadline, UploadDeadline: a.cfg.UploadDeadline, Work: gate, PerMinute: a.cfg.PerMinute,
+		RequestDeadline: a.cfg.RequestDeadline, UploadDeadline: a.cfg.UploadDeadline, Work: gate, PerMinute: a.cfg.PerMinute, Patience: a.cfg.Patience,
 		Strict: a.cfg.TLSCert != "" || len(a.cfg.TrustedProxies) > 0,
 	})
 	page, err := sealpage.Files()

@@ -49,6 +49,7 @@ type Config struct {
 
 	RequestDeadline time.Duration `env:"GRID_REQUEST_DEADLINE" envDefault:"10s" meaning:"time a request may take"`
 	UploadDeadline  time.Duration `env:"GRID_UPLOAD_DEADLINE" envDefault:"10m" meaning:"time an upload or a download may take"`
+	Patience        time.Duration `env:"GRID_PATIENCE" envDefault:"5s" meaning:"time after which a slow sender has to make room where others wait"`
 	Drain           time.Duration `env:"GRID_DRAIN" envDefault:"20s" meaning:"time given to open requests at the end; longer than the request deadline"`
 
 	PerMinute   int `env:"GRID_REQUESTS_PER_MINUTE" envDefault:"300" meaning:"requests of one person or one receipt a minute, on each server"`
@@ -205,6 +206,7 @@ func (c Config) check() []error {
 
 	refuse(c.RequestDeadline <= 0, "GRID_REQUEST_DEADLINE is more than nothing")
 	refuse(c.UploadDeadline < c.RequestDeadline, "GRID_UPLOAD_DEADLINE is not shorter than GRID_REQUEST_DEADLINE")
+	refuse(c.Patience <= 0, "GRID_PATIENCE is more than nothing")
 	refuse(c.Drain <= c.RequestDeadline, "GRID_DRAIN is longer than GRID_REQUEST_DEADLINE")
 
 	if c.S3URL != "" {

@@ -99,7 +99,7 @@ func (p pictures) Next() (workflow.IncomingFile, error) {
 	if part.FormName() != "evidence" || part.FileName() == "" {
 		return workflow.IncomingFile{}, errMessageParts()
 	}
-	return workflow.IncomingFile{Name: part.FileName(), Reader: part}, nil
+	return workflow.IncomingFile{Name: part.FileName(), Reader: part, From: p.q.Sender()}, nil
 }
 
 func errMessageParts() error {

@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
 	"time"
 
@@ -26,7 +25,7 @@ const (
 // connection that broke looks like an end.
 type body struct {
 	stream io.Reader // nil if there is no body
-	conn   net.Conn
+	sender *Sender
 	now    func() time.Time
 	stall  time.Duration
 	until  time.Time // deadline of the request
@@ -34,15 +33,16 @@ type body struct {
 	length int64 // as declared, -1 if chunked
 	max    int64
 	read   int64
-	left   int64 // of the piece
-	err    error // sticky
+	left   int64     // of the piece
+	ends   time.Time // when what is left has to be here
+	err    error     // sticky
 }
 
 func (s *Server) bodyOf(c *fiber.Ctx, r Route, until time.Time) *body {
 	b := &body{
 		stream: c.Request().BodyStream(), length: int64(c.Request().Header.ContentLength()),
 		now: s.Now, stall: s.Stall, until: until, max: r.MaxBody,
-		conn: c.Context().Conn(), //nolint:forbidigo // the connection, for its read deadline; the context is not used
+		sender: &Sender{now: s.Now, conn: c.Context().Conn()}, //nolint:forbidigo // the connection, for its read deadline; the context is not used
 	}
 	if b.stream == nil || b.length == 0 {
 		b.stream, b.err = nil, io.EOF
@@ -51,22 +51,29 @@ func (s *Server) bodyOf(c *fiber.Ctx, r Route, until time.Time) *body {
 }
 
 // Read implements io.Reader. Its errors are io.EOF and Faults: body.too_large,
-// body.stalled, body.incomplete.
+// body.stalled, body.incomplete, server.too_slow.
 func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil || len(p) == 0 {
 		return 0, b.err
 	}
-	if b.left <= 0 {
+	paused := b.sender.begin()
+	switch {
+	case b.left <= 0:
 		b.left = piece
 		b.extend(b.stall)
+	case paused > time.Second: // which was our own slowness
+		b.extend(b.ends.Sub(b.now()) + paused)
 	}
 	n, err := b.stream.Read(p[:min(int64(len(p)), b.left)])
+	b.sender.end(n)
 	b.read += int64(n)
 	b.left -= int64(n)
-	switch broke, ok := b.conn.(*conn); {
+	switch broke, ok := b.sender.conn.(*conn); {
 	case b.read > b.max:
 		b.err = errTooLarge()
 	case err == nil:
+	case !errors.Is(err, io.EOF) && b.sender.isCut():
+		b.err = errTooSlow()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		b.err = errStalled()
 	case !errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
@@ -86,7 +93,8 @@ func (b *body) extend(d time.Duration) {
 	if b.until.Before(at) {
 		at = b.until
 	}
-	_ = b.conn.SetReadDeadline(at) // a connection that cannot is broken, and the read says so
+	b.ends = at
+	b.sender.readUntil(at)
 }
 
 // declared refuses a body whose declared length is over the limit.
@@ -118,6 +126,9 @@ func (b *body) cause(err error) error {
 // connection may serve another request: fasthttp would take a rest of this
 // body for the next request.
 func (b *body) finish(now func() time.Time) bool {
+	if b.sender.isCut() {
+		return false
+	}
 	if errors.Is(b.err, io.EOF) {
 		return true
 	}
@@ -135,6 +146,11 @@ func (b *body) finish(now func() time.Time) bool {
 
 func errTooLarge() *fault.Fault {
 	return fault.New(fault.TooLarge, "body.too_large", "the body is larger than this address takes")
+}
+
+func errTooSlow() *fault.Fault {
+	return fault.New(fault.Busy, "server.too_slow",
+		"the request came too slowly while others waited: go on with an upload where HEAD says, send all else again with the same key")
 }
 
 func errStalled() *fault.Fault {

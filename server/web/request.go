@@ -62,6 +62,9 @@ func (q *Request) Body() io.Reader { return q.body }
 // was not.
 func (q *Request) BodyLength() int64 { return max(q.body.length, -1) }
 
+// Sender is who sends the body.
+func (q *Request) Sender() *Sender { return q.body.sender }
+
 // Header returns a field of the request's head, "" if there is none.
 func (q *Request) Header(name string) string { return q.c.Get(name) }
 

@@ -130,18 +130,11 @@ func (s *Server) handle(q *Request, public bool) (Reply, error) {
 // a county may come from one, behind its carrier's NAT.
 func (s *Server) admit(q *Request, public bool) (func(), error) {
 	if !public {
-		bucket := s.accounts
-		if q.route.Stream {
-			bucket = s.streams
-		}
-		if !bucket.allow(q.Actor, s.Now()) {
-			return nil, fault.New(fault.Busy, "server.too_many", "too many requests from this account; slow down")
-		}
-		return func() {}, nil
+		return s.admitNamed(q)
 	}
 	if q.route.signsIn() {
-		if s.signIns.take(s.signIns.all) {
-			return s.signIns.leave, nil
+		if s.signIns.take(s.signIns.all, q.Sender()) {
+			return func() { s.signIns.leave(q.Sender()) }, nil
 		}
 		return nil, errBusy()
 	}
@@ -149,21 +142,45 @@ func (s *Server) admit(q *Request, public bool) (func(), error) {
 	if q.route.Stream {
 		room = s.uploads
 	}
+	leave := func() { room.leave(q.Sender()) }
 	switch {
-	case s.Work == nil && room.take(room.all), solved != work.Ask && room.take(room.open):
-		return room.leave, nil
+	case s.Work == nil && room.take(room.all, q.Sender()), solved != work.Ask && room.take(room.open, q.Sender()):
+		return leave, nil
 	case s.Work == nil:
 		return nil, errBusy()
 	case !s.Work.Solves(q.Route(), solved):
 		return nil, s.askForWork(q)
-	case !room.take(room.all):
+	case !room.take(room.all, q.Sender()):
 		return nil, errBusy()
 	case !s.Work.Use(solved):
-		room.leave()
+		leave()
 		return nil, s.askForWork(q)
 	default:
-		return room.leave, nil
+		return leave, nil
 	}
+}
+
+// admitNamed bounds the requests of each person and each receipt, and the
+// streams of all.
+func (s *Server) admitNamed(q *Request) (func(), error) {
+	accounts := s.accounts
+	if q.route.Stream {
+		accounts = s.streams
+	}
+	leave := accounts.enter(q.Actor, s.Now())
+	switch {
+	case leave == nil:
+		return nil, fault.New(fault.Busy, "server.too_many", "too many requests from this account; slow down")
+	case !q.route.Stream:
+		return leave, nil
+	case !s.named.take(s.named.all, q.Sender()):
+		leave()
+		return nil, errBusy()
+	}
+	return func() {
+		s.named.leave(q.Sender())
+		leave()
+	}, nil
 }
 
 func (s *Server) askForWork(q *Request) error {

@@ -79,11 +79,14 @@ type Deps struct {
 	RequestDeadline time.Duration // 10 s
 	UploadDeadline  time.Duration // 10 min, for streams either way
 	Stall           time.Duration // 30 s: the next 64 KiB of a body come within it
+	Patience        time.Duration // 5 s: how long a body is waited for before it is cut off where others wait
 	PublicRequests  int           // 64: served at once on public routes, without streams
 	PublicUploads   int           // 32: streams at once on public routes
 	SignIns         int           // 64: sign-ins of staff at once, which no flood of the others keeps out
 	Work            *work.Gate    // asks for work when half of the public room is taken; nil never does
 	PerMinute       int           // 300: requests a minute of one person or receipt
+	Uploads         int           // 512: streams at once of persons and receipts
+	UploadsOfOne    int           // 32: streams at once of one of them
 	Strict          bool          // says Strict-Transport-Security: TLS here or at a trusted proxy
 }
 
@@ -94,6 +97,7 @@ type Server struct {
 	requests *room
 	uploads  *room
 	signIns  *room
+	named    *room // streams of persons and receipts
 	accounts *accounts
 	streams  *accounts // of requests that stream: a file may come in many pieces
 	actors   *actors
@@ -104,13 +108,15 @@ func New(d Deps) *Server {
 	d.RequestDeadline = cmp.Or(d.RequestDeadline, 10*time.Second)
 	d.UploadDeadline = cmp.Or(d.UploadDeadline, 10*time.Minute)
 	d.Stall = cmp.Or(d.Stall, 30*time.Second)
+	d.Patience = cmp.Or(d.Patience, 5*time.Second)
 	s := &Server{
 		Deps:     d,
-		requests: newRoom(cmp.Or(d.PublicRequests, 64)),
-		uploads:  newRoom(cmp.Or(d.PublicUploads, 32)),
-		signIns:  newRoom(cmp.Or(d.SignIns, 64)),
-		accounts: newAccounts(cmp.Or(d.PerMinute, 300)),
-		streams:  newAccounts(10 * cmp.Or(d.PerMinute, 300)),
+		requests: newRoom(cmp.Or(d.PublicRequests, 64), d.Patience),
+		uploads:  newRoom(cmp.Or(d.PublicUploads, 32), d.Patience),
+		signIns:  newRoom(cmp.Or(d.SignIns, 64), d.Patience),
+		named:    newRoom(cmp.Or(d.Uploads, 512), d.Patience),
+		accounts: newAccounts(cmp.Or(d.PerMinute, 300), math.MaxInt),
+		streams:  newAccounts(10*cmp.Or(d.PerMinute, 300), cmp.Or(d.UploadsOfOne, 32)),
 		actors:   &actors{directory: d.Directory, kept: map[Claims]cachedActor{}},
 	}
 	s.app = fiber.New(fiber.Config{

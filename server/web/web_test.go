@@ -105,7 +105,9 @@ type rig struct {
 func start(t *testing.T, d Deps, routes ...Route) *rig {
 	t.Helper()
 	r := &rig{t: t, log: &logbook{}, staff: &staffList{revoked: "gone"}, registry: prometheus.NewRegistry(), served: make(chan error, 1)}
-	d.Now = time.Now
+	if d.Now == nil {
+		d.Now = time.Now
+	}
 	r.tokens = NewTokens("gridwatch", ring{1}, time.Now)
 	metrics, err := NewMetrics(r.registry, time.Now)
 	if err != nil {

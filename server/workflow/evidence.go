@@ -103,7 +103,7 @@ func (s *Service) storeOne(ctx context.Context, st *stage, f IncomingFile) error
 	if err != nil {
 		return err
 	}
-	stored, err := s.Media.Store(ctx, media.Source{Reader: f.Reader, DeclaredSHA256: f.SHA256}, key, at)
+	stored, err := s.Media.Store(ctx, media.Source{Reader: f.Reader, DeclaredSHA256: f.SHA256, From: f.From}, key, at)
 	if err != nil {
 		return mediaFault(err)
 	}

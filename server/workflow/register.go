@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"gridwatch/media"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
 	"gridwatch/server/grid"
@@ -68,6 +69,7 @@ type IncomingFile struct {
 	Name   string
 	SHA256 []byte // as the sender declares it; may be nil
 	Reader io.Reader
+	From   media.Sender // may be nil
 }
 
 // Registration is the answer to a report. It is shown once and kept nowhere:

@@ -1,0 +1,147 @@
+package web
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gridwatch/server/casefile"
+)
+
+// ahead is a clock that can be put forward.
+type ahead struct{ by atomic.Int64 }
+
+func (a *ahead) now() time.Time { return time.Now().Add(time.Duration(a.by.Load())) }
+
+// sending begins a request whose body stops behind some of its bytes. Of these
+// there are more than the 8 KiB that fasthttp reads before it calls a handler.
+func (r *rig) sending(t *testing.T, path, auth string, bytes, length int) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	c := r.dial()
+	write(t, c, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n%s",
+		path, auth, length, strings.Repeat("x", bytes)))
+	return c, bufio.NewReader(c)
+}
+
+// TestSlowSendersHeldAllPlaces: 32 callers who sent 64 KiB in half a minute kept
+// everybody else from reporting for ten.
+func TestSlowSendersHeldAllPlaces(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		action casefile.Action
+		deps   Deps
+	}{
+		"without a name": {casefile.ReportSubmit, Deps{PublicUploads: 2}},
+		"with a name":    {casefile.ReceiptWrite, Deps{Uploads: 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock, entered := new(ahead), make(chan struct{}, 100)
+			tt.deps.Now, tt.deps.Patience = clock.now, time.Hour
+			r := start(t, tt.deps, Route{
+				Method: "POST", Path: "/up", Action: tt.action, Stream: true, Type: "application/octet-stream", MaxBody: 1 << 20,
+				Handle: func(q *Request) (Reply, error) {
+					entered <- struct{}{}
+					return echo(q)
+				},
+			})
+			auth := ""
+			if tt.action == casefile.ReceiptWrite {
+				auth = "Bearer " + r.token(Receipt, "R", "")
+			}
+			head := ""
+			if auth != "" {
+				head = "Authorization: " + auth + "\r\n"
+			}
+			const length = 200_000
+			_, slowest := r.sending(t, "/up", head, 10_000, length)
+			<-entered
+			other, others := r.sending(t, "/up", head, 100_000, length)
+			<-entered
+			ask := func() answer {
+				return r.ask("POST", "/up", strings.NewReader("x"), "Content-Type", "application/octet-stream", "Authorization", auth)
+			}
+			if got := ask(); got.status != 503 || got.code() != "server.busy" {
+				t.Errorf("got %d %s while nobody was slow", got.status, got.body)
+			}
+			clock.by.Store(int64(2 * time.Hour))
+			for got := ask(); got.status != 200; got = ask() { // until the two are being read
+				if got.code() != "server.busy" {
+					t.Fatalf("got %d %s", got.status, got.body)
+				}
+			}
+			if got := readAnswer(t, slowest); got.status != 503 || got.code() != "server.too_slow" || !got.close || got.header.Get("Retry-After") == "" {
+				t.Errorf("the slowest got %d %s, closes %v", got.status, got.body, got.close)
+			}
+			write(t, other, strings.Repeat("x", length-100_000))
+			if got := readAnswer(t, others); got.status != 200 {
+				t.Errorf("the other got %d %s", got.status, got.body)
+			}
+		})
+	}
+}
+
+// One account has so many streams at once, whatever it sends.
+func TestOneAccountHoldsFewStreams(t *testing.T) {
+	t.Parallel()
+	entered := make(chan struct{}, 10)
+	r := start(t, Deps{UploadsOfOne: 2}, Route{
+		Method: "POST", Path: "/up", Action: casefile.ReceiptWrite, Stream: true, Type: "application/octet-stream",
+		Handle: func(q *Request) (Reply, error) {
+			entered <- struct{}{}
+			return echo(q)
+		},
+	})
+	one, other := "Bearer "+r.token(Receipt, "R", ""), "Bearer "+r.token(Receipt, "S", "")
+	ask := func(auth string) answer {
+		return r.ask("POST", "/up", strings.NewReader("x"), "Content-Type", "application/octet-stream", "Authorization", auth)
+	}
+	c, in := r.sending(t, "/up", "Authorization: "+one+"\r\n", 10_000, 10_002)
+	r.sending(t, "/up", "Authorization: "+one+"\r\n", 10_000, 10_002)
+	<-entered
+	<-entered
+	if got := ask(one); got.status != 503 || got.code() != "server.too_many" {
+		t.Errorf("got %d %s for a third", got.status, got.body)
+	}
+	if got := ask(other); got.status != 200 {
+		t.Errorf("got %d %s for another account", got.status, got.body)
+	}
+	write(t, c, "xx")
+	if got := readAnswer(t, in); got.status != 200 {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	for got := ask(one); got.status != 200; got = ask(one) { // the answer is written before the place is left
+		if got.code() != "server.too_many" {
+			t.Fatalf("got %d %s", got.status, got.body)
+		}
+	}
+}
+
+// A pause that the server made is not the sender's.
+func TestOwnPauseIsNotTheSenders(t *testing.T) {
+	t.Parallel()
+	clock := new(ahead)
+	r := start(t, Deps{Now: clock.now, Stall: 10 * time.Second}, Route{
+		Method: "POST", Path: "/up", Action: casefile.ReportSubmit, Stream: true, Type: "application/octet-stream",
+		Handle: func(q *Request) (Reply, error) {
+			var one [1]byte
+			if _, err := io.ReadFull(q.Body(), one[:]); err != nil {
+				return Reply{}, err
+			}
+			before, waited := q.Sender().Progress()
+			clock.by.Add(int64(time.Minute)) // we wait for something of ours
+			if after, still := q.Sender().Progress(); after != before || still != waited {
+				return Reply{}, fmt.Errorf("got %v waited, want %v", still, waited)
+			}
+			return echo(q)
+		},
+	})
+	if got := r.ask("POST", "/up", strings.NewReader("xyz"), "Content-Type", "application/octet-stream"); got.status != 200 {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+}
