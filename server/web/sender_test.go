@@ -18,13 +18,13 @@ type ahead struct{ by atomic.Int64 }
 
 func (a *ahead) now() time.Time { return time.Now().Add(time.Duration(a.by.Load())) }
 
-// sending begins a request whose body stops behind some of its bytes. Of these
+// sending begins a request to /up whose body stops behind some of its bytes. Of these
 // there are more than the 8 KiB that fasthttp reads before it calls a handler.
-func (r *rig) sending(t *testing.T, path, auth string, bytes, length int) (net.Conn, *bufio.Reader) {
+func (r *rig) sending(t *testing.T, auth string, bytes, length int) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	c := r.dial()
-	write(t, c, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n%s",
-		path, auth, length, strings.Repeat("x", bytes)))
+	write(t, c, fmt.Sprintf("POST /up HTTP/1.1\r\nHost: x\r\n%sContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n%s",
+		auth, length, strings.Repeat("x", bytes)))
 	return c, bufio.NewReader(c)
 }
 
@@ -59,9 +59,9 @@ func TestSlowSendersHeldAllPlaces(t *testing.T) {
 				head = "Authorization: " + auth + "\r\n"
 			}
 			const length = 200_000
-			_, slowest := r.sending(t, "/up", head, 10_000, length)
+			_, slowest := r.sending(t, head, 10_000, length)
 			<-entered
-			other, others := r.sending(t, "/up", head, 100_000, length)
+			other, others := r.sending(t, head, 100_000, length)
 			<-entered
 			ask := func() answer {
 				return r.ask("POST", "/up", strings.NewReader("x"), "Content-Type", "application/octet-stream", "Authorization", auth)
@@ -101,8 +101,8 @@ func TestOneAccountHoldsFewStreams(t *testing.T) {
 	ask := func(auth string) answer {
 		return r.ask("POST", "/up", strings.NewReader("x"), "Content-Type", "application/octet-stream", "Authorization", auth)
 	}
-	c, in := r.sending(t, "/up", "Authorization: "+one+"\r\n", 10_000, 10_002)
-	r.sending(t, "/up", "Authorization: "+one+"\r\n", 10_000, 10_002)
+	c, in := r.sending(t, "Authorization: "+one+"\r\n", 10_000, 10_002)
+	r.sending(t, "Authorization: "+one+"\r\n", 10_000, 10_002)
 	<-entered
 	<-entered
 	if got := ask(one); got.status != 503 || got.code() != "server.too_many" {
