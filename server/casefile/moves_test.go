@@ -106,6 +106,70 @@ func TestTerminalStates(t *testing.T) {
 	}
 }
 
+// TestEveryMoveIsARow asks each table for every move there could be.
+func TestEveryMoveIsARow(t *testing.T) {
+	t.Parallel()
+	for _, table := range tables() {
+		type way struct {
+			from    casefile.State
+			command casefile.Command
+		}
+		rows := map[way][]casefile.State{}
+		for _, m := range table.Moves {
+			for _, from := range m.From {
+				to := m.To
+				if len(to) == 0 {
+					to = []casefile.State{from}
+				}
+				w := way{from, m.Command}
+				rows[w] = append(rows[w], to...)
+			}
+		}
+		states := append(table.States(), casefile.New, "NO_SUCH_STATE")
+		for _, m := range append(slices.Clone(table.Moves), casefile.Move{Command: "no_such_command"}) {
+			for _, from := range states {
+				leads := rows[way{from, m.Command}]
+				for _, to := range states {
+					if err := table.Check(from, m.Command, to); (err == nil) != slices.Contains(leads, to) {
+						t.Errorf("%s: %s from %q to %q: got %v, the rows lead to %v", table.Noun, m.Command, from, to, err, leads)
+					}
+				}
+				if got, err := table.To(from, m.Command); len(leads) == 1 && (err != nil || got != leads[0]) || len(leads) == 0 && (err == nil || got != from) {
+					t.Errorf("%s: %s from %q: got %q, %v, the rows lead to %v", table.Noun, m.Command, from, got, err, leads)
+				}
+			}
+		}
+	}
+}
+
+// TestRecordWritesTheHead: what the relay and the ETag go by is written with
+// the move.
+func TestRecordWritesTheHead(t *testing.T) {
+	t.Parallel()
+	first := time.Date(2026, 6, 1, 8, 0, 0, 0, time.UTC)
+	var head casefile.Head
+	table := casefile.Table{Noun: "test", Moves: []casefile.Move{
+		{From: []casefile.State{casefile.New}, Command: "open", To: []casefile.State{"ON"}},
+		{From: []casefile.State{"ON"}, Command: "note"},
+	}}
+	for i, e := range []casefile.Event{{At: first, Command: "open", To: "ON"}, {At: first.Add(time.Hour), Command: "note", To: "ON"}} {
+		if err := head.Record(table, e, casefile.Effect{Drop: "a"}, casefile.Effect{Drop: "b"}); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	want := casefile.Head{
+		State: "ON", Version: 2, Seq: 2, At: first, Changed: first.Add(time.Hour),
+		Timeline: []casefile.Event{
+			{Seq: 1, Version: 1, At: first, Command: "open", To: "ON"},
+			{Seq: 2, Version: 2, At: first.Add(time.Hour), Command: "note", From: "ON", To: "ON"},
+		},
+		Pending: []casefile.Effect{{Seq: 1, Drop: "a"}, {Seq: 1, Drop: "b"}, {Seq: 2, Drop: "a"}, {Seq: 2, Drop: "b"}},
+	}
+	if diff := cmp.Diff(want, head); diff != "" {
+		t.Errorf("head (-want +got):\n%s", diff)
+	}
+}
+
 // TestNoWalkLeavesItsTable tries random commands: a refused one changes
 // nothing, an accepted one is a row.
 func TestNoWalkLeavesItsTable(t *testing.T) {
@@ -170,5 +234,8 @@ func TestTooManyPendingEffectsAreRefused(t *testing.T) {
 	}
 	if head.State != casefile.New || len(head.Timeline) != 0 {
 		t.Errorf("got %+v, want nothing changed", head)
+	}
+	if err := head.Record(casefile.TaskMoves, move, make([]casefile.Effect, 64)...); err != nil || len(head.Pending) != 64 {
+		t.Errorf("as many as there is room for: %d wait, %v", len(head.Pending), err)
 	}
 }

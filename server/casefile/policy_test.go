@@ -1,8 +1,12 @@
 package casefile_test
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
@@ -40,6 +44,14 @@ func TestMay(t *testing.T) {
 		"receipt opens its own report":          {casefile.Actor{Tenant: "a", Report: "r1"}, casefile.ReceiptRead, in, true},
 		"receipt of another report":             {casefile.Actor{Tenant: "a", Report: "r2"}, casefile.ReceiptRead, in, false},
 		"receipt of another tenant":             {casefile.Actor{Tenant: "b", Report: "r1"}, casefile.ReceiptRead, in, false},
+		"no receipt, no record":                 {casefile.Actor{Tenant: "a"}, casefile.ReceiptRead, casefile.Subject{}, false},
+		"no receipt, a record without an id":    {casefile.Actor{Tenant: "a"}, casefile.ReceiptRead, casefile.Subject{Tenant: "a"}, false},
+		"receipt before its report is known":    {casefile.Actor{Tenant: "a", Report: "r1"}, casefile.ReceiptRead, casefile.Subject{}, true},
+		"receipt whose code is in force":        {casefile.Actor{Tenant: "a", Report: "r1", Receipt: "new"}, casefile.ReceiptRead, casefile.Subject{Tenant: "a", Report: "r1", Receipt: "new"}, true},
+		"receipt whose code was exchanged":      {casefile.Actor{Tenant: "a", Report: "r1", Receipt: "old"}, casefile.ReceiptRead, casefile.Subject{Tenant: "a", Report: "r1", Receipt: "new"}, false},
+		"receipt where the code is not asked":   {casefile.Actor{Tenant: "a", Report: "r1", Receipt: "old"}, casefile.ReceiptRead, in, true},
+		"posts of nobody":                       {casefile.Actor{Tenant: "a", Posts: post(casefile.DeskOfficer, county).Posts}, casefile.ReportRead, in, false},
+		"the role is enough for any record":     {post(casefile.HotlineOperator, town), casefile.CallTake, casefile.Subject{Tenant: "b"}, true},
 		"receipt is no staff":                   {casefile.Actor{Tenant: "a", Report: "r1"}, casefile.ReportRead, in, false},
 		"identity officer does not peel":        {post(casefile.IdentityOfficer, county), casefile.OpeningPeel, in, false},
 		"seal leader does not open":             {post(casefile.SealLeader, county), casefile.OpeningFinish, in, false},
@@ -56,6 +68,51 @@ func TestMay(t *testing.T) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+// TestReach: lists are asked for the areas of the posts that give the right,
+// each once, and for no others.
+func TestReach(t *testing.T) {
+	t.Parallel()
+	const village, town, other = "220182100201", "220182100000", "220182101000"
+	a := casefile.Actor{Tenant: "a", Person: "p1", Posts: []casefile.Post{
+		{Role: casefile.DeskOfficer, Area: other},
+		{Role: casefile.DeskOfficer, Area: town},
+		{Role: casefile.DeskOfficer, Area: other},
+		{Role: casefile.Payer, Area: village},
+		{Role: casefile.HotlineOperator, Area: village},
+	}}
+	for action, want := range map[casefile.Action][]string{
+		casefile.ReportList:  {town, other}, // in order
+		casefile.PayoutRead:  {village},
+		casefile.FiguresRead: nil, // the tenant's
+		casefile.CallTake:    nil, // of no record
+	} {
+		if diff := cmp.Diff(want, a.Reach(action), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", action, diff)
+		}
+	}
+	if got := a.Areas(casefile.DeskOfficer, casefile.Inspector); !slices.Equal(got, []string{other, town}) {
+		t.Errorf("desk officer in %v", got)
+	}
+	if got := a.Roles(); !slices.Equal(got, []casefile.Role{casefile.DeskOfficer, casefile.Payer, casefile.HotlineOperator}) {
+		t.Errorf("roles: %v", got)
+	}
+}
+
+// TestNames: a timeline has no name for a reporter.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for want, a := range map[string]casefile.Actor{
+		"p1": {Person: "p1"}, string(casefile.ReceiptHolder): {Report: "r1", Receipt: "hash"}, string(casefile.Anyone): {Tenant: "a"},
+	} {
+		if got := a.Name(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if roles := a.Roles(); a.Person == "" && !slices.Equal(roles, []casefile.Role{casefile.Role(want)}) {
+			t.Errorf("%s: roles %v", want, roles)
+		}
 	}
 }
 
@@ -92,6 +149,12 @@ func TestUnder(t *testing.T) {
 		"another county":               {"220183100201001", "220182000000", false},
 		"nothing under an empty code":  {"220182100201001", "", false},
 		"village whose code ends in 0": {"220182100210", "220182100210", true},
+		"grid under its city":          {"220182100201001", "220100000000", true},
+		"grid of another city":         {"220182100201001", "220200000000", false},
+		"grid under its province":      {"220182100201001", "220000000000", true},
+		"grid of another province":     {"220182100201001", "230000000000", false},
+		"only a full code is filled":   {"220182100201001", "220180", false},
+		"nor is a grid's code filled":  {"220182100200001", "220182100200000", false},
 		"not its lookalike":            {"220182100219", "220182100210", false},
 	}
 	for name, c := range cases {
@@ -122,6 +185,13 @@ func TestPostsAndCertificatesHoldForATime(t *testing.T) {
 		"last":   {to.Add(-time.Millisecond), true},
 		"over":   {to, false},
 	} {
+		open := casefile.Person{Posts: []casefile.Post{{Role: casefile.Enforcer, From: from}}}
+		if got := len(open.PostsAt(c.at)) == 1; got != (name != "before") {
+			t.Errorf("%s: a post without an end: got %v", name, got)
+		}
+		if (casefile.Certificate{From: from, To: to}).Valid(c.at) {
+			t.Errorf("%s: a certificate without a number is valid", name)
+		}
 		if got := p.Holds(casefile.Enforcer, "220182100000", c.at); got != c.want {
 			t.Errorf("%s: post: got %v, want %v", name, got, c.want)
 		}

@@ -72,21 +72,19 @@ func (g *figureGrid) suppress(threshold int) {
 			g.hidden[i][j] = g.hidden[i][j] || g.value[i][j] < threshold
 		}
 	}
-	for open := true; open; {
-		open = false
-		for i := range g.rows {
-			for j := range g.cols {
-				if g.hidden[i][j] && g.protect(i, j) {
-					open = true
-				}
+	for i := range g.rows {
+		for j := range g.cols {
+			if g.hidden[i][j] {
+				g.protect(i, j)
 			}
 		}
 	}
 }
 
-// protect hides the cheapest cycle through a figure and says whether anything
-// had to be hidden for it.
-func (g *figureGrid) protect(i, j int) bool {
+// protect hides the cheapest cycle through a figure. Every figure on it is
+// another number in the table one step along, so none of them has to be looked
+// at again.
+func (g *figureGrid) protect(i, j int) {
 	up, costUp := g.path(g.rows+j, i, i, j)     // closes the arc from row to column
 	down, costDown := g.path(i, g.rows+j, i, j) // closes the arc from column to row
 	// A cycle in an arc's direction lowers the figure where the figure counts
@@ -101,12 +99,9 @@ func (g *figureGrid) protect(i, j int) bool {
 	if costDown < costUp {
 		best = down
 	}
-	fresh := false
 	for _, at := range best {
-		fresh = fresh || !g.hidden[at[0]][at[1]]
 		g.hidden[at[0]][at[1]] = true
 	}
-	return fresh
 }
 
 // lowers says whether going along a figure's arc would take it below nought:

@@ -95,64 +95,83 @@ func TestSuppressIsMonotone(t *testing.T) {
 	})
 }
 
-// TestSuppressedCannotBeComputed tries every table of counts that fits what is
-// published: each figure that was left out, a total too, takes other values.
+// computable lists the figures of a table that were left out and can be worked
+// out from what is published: it tries every table of counts up to most.
+func computable(counts [][]int, threshold, most int) map[[2]int]bool {
+	published, truth := shown(casefile.Suppress(counts, threshold)), whole(counts)
+	open := map[[2]int]bool{}
+	for i, row := range published {
+		for j, n := range row {
+			if n == nil {
+				open[[2]int{i, j}] = true
+			}
+		}
+	}
+	guess := make([][]int, len(counts))
+	for i := range guess {
+		guess[i] = make([]int, len(counts[0]))
+	}
+	var try func(at int)
+	try = func(at int) {
+		if len(open) == 0 {
+			return
+		}
+		if at == len(counts)*len(counts[0]) {
+			all := whole(guess)
+			for i, row := range published {
+				for j, n := range row {
+					if n != nil && *n != all[i][j] {
+						return
+					}
+				}
+			}
+			for c := range open {
+				if all[c[0]][c[1]] != truth[c[0]][c[1]] {
+					delete(open, c)
+				}
+			}
+			return
+		}
+		i, j := at/len(counts[0]), at%len(counts[0])
+		if n := published[i][j]; n != nil {
+			guess[i][j] = *n
+			try(at + 1)
+			return
+		}
+		for n := range most + 1 {
+			guess[i][j] = n
+			try(at + 1)
+		}
+	}
+	try(0)
+	return open
+}
+
+// TestSuppressedCannotBeComputed: each figure that was left out, a total too,
+// takes other values.
 func TestSuppressedCannotBeComputed(t *testing.T) {
 	t.Parallel()
-	const most = 7
 	rapid.Check(t, func(t *rapid.T) {
-		counts := drawCounts(3, 2, most).Draw(t, "counts")
-		f := casefile.Suppress(counts, rapid.IntRange(1, 5).Draw(t, "threshold"))
-		published, truth := shown(f), whole(counts)
-		open := map[[2]int]bool{}
-		for i, row := range published {
-			for j, n := range row {
-				if n == nil {
-					open[[2]int{i, j}] = true
-				}
-			}
-		}
-		guess := make([][]int, len(counts))
-		for i := range guess {
-			guess[i] = make([]int, len(counts[0]))
-		}
-		var try func(at int)
-		try = func(at int) {
-			if len(open) == 0 {
-				return
-			}
-			if at == len(counts)*len(counts[0]) {
-				all := whole(guess)
-				for i, row := range published {
-					for j, n := range row {
-						if n != nil && *n != all[i][j] {
-							return
-						}
-					}
-				}
-				for c := range open {
-					if all[c[0]][c[1]] != truth[c[0]][c[1]] {
-						delete(open, c)
-					}
-				}
-				return
-			}
-			i, j := at/len(counts[0]), at%len(counts[0])
-			if n := published[i][j]; n != nil {
-				guess[i][j] = *n
-				try(at + 1)
-				return
-			}
-			for n := range most + 2 {
-				guess[i][j] = n
-				try(at + 1)
-			}
-		}
-		try(0)
-		if len(open) > 0 {
+		counts := drawCounts(3, 2, 7).Draw(t, "counts")
+		if open := computable(counts, rapid.IntRange(1, 5).Draw(t, "threshold"), 8); len(open) > 0 {
 			t.Fatalf("%v can be computed from what is published of %v", open, counts)
 		}
 	})
+}
+
+// TestSuppressedCannotBeComputedOfAnySmallTable tries all tables of two rows
+// and two columns, where noughts leave the fewest ways.
+func TestSuppressedCannotBeComputedOfAnySmallTable(t *testing.T) {
+	t.Parallel()
+	const most = 3
+	for n := range 1 << 8 { // two bits for each count
+		counts := [][]int{{n & most, n >> 2 & most}, {n >> 4 & most, n >> 6}}
+		for threshold := 1; threshold <= most+1; threshold++ {
+			if open := computable(counts, threshold, most+1); len(open) > 0 {
+				t.Errorf("%v can be computed from what is published of %v under the threshold %d", open, counts, threshold)
+			}
+		}
+	}
 }
 
 func TestSuppressExamples(t *testing.T) {
