@@ -79,20 +79,22 @@ func TestNextRefuses(t *testing.T) {
 		kind fault.Kind
 		code string
 	}{
-		"empty chain":          {nil, posting(reward.Reserve, "a", 1), fault.Conflict, "budget.insufficient"},
-		"a fen too much":       {&start, posting(reward.Reserve, "b", 401), fault.Conflict, "budget.insufficient"},
-		"pays more than held":  {&start, posting(reward.Pay, "a", 601), fault.Conflict, "budget.insufficient"},
-		"releases more":        {&start, posting(reward.Release, "a", 601), fault.Conflict, "budget.insufficient"},
-		"returns what is not":  {&start, posting(reward.Return, "a", 1), fault.Conflict, "budget.insufficient"},
-		"nothing":              {&start, posting(reward.Reserve, "b", 0), fault.Invalid, "budget.amount"},
-		"negative":             {&start, posting(reward.Pay, "b", -1), fault.Invalid, "budget.amount"},
-		"too much":             {&start, posting(reward.Allocate, "b", most+1), fault.Invalid, "budget.amount"},
-		"too much together":    {&full, posting(reward.Allocate, "b", 1), fault.Invalid, "budget.too_large"},
-		"unknown step":         {&start, posting("lend", "b", 1), fault.Invalid, "budget.step"},
-		"no award":             {&start, edit(func(p *reward.Posting) { p.Award = "" }), fault.Invalid, "budget.missing"},
-		"nobody":               {&start, edit(func(p *reward.Posting) { p.By = "" }), fault.Invalid, "budget.missing"},
-		"ambiguous id":         {&start, edit(func(p *reward.Posting) { p.Unit = "u:1" }), fault.Invalid, "budget.chain"},
-		"another year's chain": {&start, edit(func(p *reward.Posting) { p.Year = 2027 }), fault.Internal, ""},
+		"empty chain":            {nil, posting(reward.Reserve, "a", 1), fault.Conflict, "budget.insufficient"},
+		"a fen too much":         {&start, posting(reward.Reserve, "b", 401), fault.Conflict, "budget.insufficient"},
+		"pays more than held":    {&start, posting(reward.Pay, "a", 601), fault.Conflict, "budget.insufficient"},
+		"releases more":          {&start, posting(reward.Release, "a", 601), fault.Conflict, "budget.insufficient"},
+		"returns what is not":    {&start, posting(reward.Return, "a", 1), fault.Conflict, "budget.insufficient"},
+		"nothing":                {&start, posting(reward.Reserve, "b", 0), fault.Invalid, "budget.amount"},
+		"negative":               {&start, posting(reward.Pay, "b", -1), fault.Invalid, "budget.amount"},
+		"too much":               {&start, posting(reward.Allocate, "b", most+1), fault.Invalid, "budget.amount"},
+		"too much together":      {&full, posting(reward.Allocate, "b", 1), fault.Invalid, "budget.too_large"},
+		"unknown step":           {&start, posting("lend", "b", 1), fault.Invalid, "budget.step"},
+		"no award":               {&start, edit(func(p *reward.Posting) { p.Award = "" }), fault.Invalid, "budget.missing"},
+		"nobody":                 {&start, edit(func(p *reward.Posting) { p.By = "" }), fault.Invalid, "budget.missing"},
+		"ambiguous id":           {&start, edit(func(p *reward.Posting) { p.Unit = "u:1" }), fault.Invalid, "budget.chain"},
+		"another tenant's chain": {&start, edit(func(p *reward.Posting) { p.Tenant = "t2" }), fault.Internal, ""},
+		"another unit's chain":   {&start, edit(func(p *reward.Posting) { p.Unit = "u2" }), fault.Internal, ""},
+		"another year's chain":   {&start, edit(func(p *reward.Posting) { p.Year = 2027 }), fault.Internal, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -113,6 +115,7 @@ func TestCheckFindsTampering(t *testing.T) {
 		"beginning cut": func(e []reward.Entry) []reward.Entry { return e[1:] },
 		"order":         func(e []reward.Entry) []reward.Entry { e[1], e[2] = e[2], e[1]; return e },
 		"id":            func(e []reward.Entry) []reward.Entry { e[3].ID = "t1:u1:2026:9"; return e },
+		"number":        func(e []reward.Entry) []reward.Entry { e[3].N = 9; return e },
 		"other tenant":  func(e []reward.Entry) []reward.Entry { e[3].Tenant = "t2"; return e },
 		"paid from another award": func([]reward.Entry) []reward.Entry {
 			return chain(t, posting(reward.Allocate, "paper", 9), posting(reward.Reserve, "a", 5), posting(reward.Pay, "b", 5))

@@ -69,7 +69,6 @@ func Calculate(s Scheme, facts Facts) (Result, error) {
 // not the mode. A scheme that accepts one mode alone still says which by paying
 // at all: that much the person who answers for the sum has to know.
 func (r Result) WithoutMode() Result {
-	r.Facts = r.Facts.clone()
 	r.Facts.IdentityMode = ""
 	r.Trace = slices.Clone(r.Trace)
 	for i := range r.Trace {

@@ -172,6 +172,7 @@ func TestCalculateBounds(t *testing.T) {
 		"near relative":               {with(reported(), func(f *reward.Facts) { f.Exclusions = []reward.Exclusion{reward.NearRelative} }), 0, reward.ReasonExcluded},
 		"decision awaited":            {with(reported(), func(f *reward.Facts) { f.Penalty = reward.PenaltyPending }), 0, reward.ReasonNotComputable},
 		"grade awaited":               {concealed("", 3, 3), 0, reward.ReasonNotComputable},
+		"nobody died":                 {concealed(reward.Larger, 0, 0), 0, reward.ReasonNotComputable},
 		"only injuries concealed":     {concealed(reward.Larger, 3, 0), 0, reward.ReasonNotComputable},
 		"extraordinary":               {concealed(reward.Extraordinary, 40, 5), limit, ""},
 		"all concealed, most":         {concealed(reward.Extraordinary, 1_000_000, 1_000_000), limit, ""},
@@ -201,6 +202,9 @@ func TestCalculateRefuses(t *testing.T) {
 		"party":           {with(ok(), func(f *reward.Facts) { f.Lines[0].Party = "x" }), "facts.unknown_value", "/lines/0/party"},
 		"part":            {with(ok(), func(f *reward.Facts) { f.Lines[0].Part = "x" }), "facts.unknown_value", "/lines/0/part"},
 		"unnamed line":    {with(ok(), func(f *reward.Facts) { f.Lines[0].Decision = "" }), "facts.line_unnamed", "/lines/0"},
+		"unnamed in it":   {with(ok(), func(f *reward.Facts) { f.Lines[0].Line = "" }), "facts.line_unnamed", "/lines/0"},
+		"fewer than none": {concealed(reward.General, -1, 0), "facts.negative", "/accident/deaths"},
+		"concealed < 0":   {concealed(reward.General, 1, -1), "facts.negative", "/accident/deaths"},
 		"line twice":      {reported(line("1", 1, "a1"), line("1", 2, "a1")), "facts.line_twice", "/lines/1"},
 		"negative fine":   {reported(line("1", -1, "a1")), "facts.negative", "/lines/0/fen"},
 		"sum too large":   {reported(line("1", 1_000_000_000_000_000), line("2", 1)), "facts.too_large", "/lines/1/fen"},
@@ -232,15 +236,68 @@ func TestCalculateWithoutRule(t *testing.T) {
 	}
 }
 
+// TestLinesLeftOutSayWhy: each line of a penalty is counted or says by which
+// rule it is not, and only what is counted has passed.
+func TestLinesLeftOutSayWhy(t *testing.T) {
+	t.Parallel()
+	s := national(t)
+	for i := range s.Rules {
+		if s.Rules[i].Method == reward.Percent {
+			s.Rules[i].Parties = []casefile.PartyKind{casefile.Unit}
+		}
+	}
+	confiscated, personal := line("3", 400, "a1"), line("4", 5_000, "a1")
+	confiscated.Part, personal.Party = reward.Confiscation, casefile.Individual
+	r := calculate(t, s, reported(line("1", 5_000_000, "a1"), line("2", 30, "a2"), confiscated, personal))
+	var got []reward.Step
+	for _, step := range r.Trace {
+		if strings.HasPrefix(step.Ref, "d1/") {
+			got = append(got, step)
+		}
+	}
+	source := s.Rules[0].Source
+	want := []reward.Step{
+		{Code: reward.StepLine, Ref: "d1/1", InFen: 5_000_000, OutFen: 5_000_000, Passed: true, Source: source},
+		{Code: reward.StepOtherAllegation, Ref: "d1/2", InFen: 30, Source: source},
+		{Code: reward.StepOtherPart, Ref: "d1/3", InFen: 400, Source: s.Notes["baseParts"].Source},
+		{Code: reward.StepOtherParty, Ref: "d1/4", InFen: 5_000, Source: s.Notes["parties"].Source},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || r.BaseFen != 5_000_000 {
+		t.Errorf("base %s, lines (-want +got):\n%s", r.BaseFen, diff)
+	}
+	var passed []reward.StepCode
+	for _, step := range r.Trace {
+		if step.Passed {
+			passed = append(passed, step.Code)
+		}
+	}
+	if diff := cmp.Diff([]reward.StepCode{
+		reward.StepScheme, reward.StepMatter, reward.StepIdentity, reward.StepCondition, reward.StepCondition, reward.StepCondition,
+		reward.StepLine, reward.StepBase, reward.StepPercent, reward.StepFloor, reward.StepCap, reward.StepAmount,
+	}, passed); diff != "" {
+		t.Errorf("steps that passed (-want +got):\n%s", diff)
+	}
+	// A floor and a cap that change nothing are no lines.
+	if want := []reward.Line{{Code: reward.StepPercent, AmountFen: 750_000}}; !slices.Equal(r.Lines, want) {
+		t.Errorf("got the lines %v, want %v", r.Lines, want)
+	}
+}
+
 // The stored facts are frozen: what the caller does afterwards is not seen.
 func TestFactsAreFrozen(t *testing.T) {
 	t.Parallel()
 	f := reported(line("1", 5_000_000, "a1"))
-	r := calculate(t, national(t), f)
-	f.Lines[0].Fen, f.Lines[0].Allegations[0], f.Reported[0] = 1, "x", "x"
-	again, err := reward.Calculate(national(t), r.Facts)
-	if err != nil || again.AmountFen != 750_000 {
-		t.Errorf("got %s, %v, want 7,500.00", again.AmountFen, err)
+	f.Exclusions = []reward.Exclusion{reward.NearRelative}
+	r, before := calculate(t, national(t), f), calculate(t, national(t), f)
+	f.Lines[0].Fen, f.Lines[0].Allegations[0], f.Reported[0], f.Substantiated[0], f.Exclusions[0] = 1, "x", "x", "x", "x"
+	if diff := cmp.Diff(before, r); diff != "" {
+		t.Errorf("penalty (-want +got):\n%s", diff)
+	}
+	f = concealed(reward.Larger, 3, 3)
+	r, before = calculate(t, national(t), f), calculate(t, national(t), f)
+	f.Accident.Deaths = 4
+	if diff := cmp.Diff(before, r); diff != "" {
+		t.Errorf("accident (-want +got):\n%s", diff)
 	}
 }
 

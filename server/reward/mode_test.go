@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gridwatch/server/casefile"
+	"gridwatch/server/reward"
 )
 
 // TestModeStaysWithTheDesk: what others read of a calculation is the same for
@@ -19,9 +20,17 @@ func TestModeStaysWithTheDesk(t *testing.T) {
 	for _, mode := range []casefile.Mode{casefile.Anonymous, casefile.ByCode, casefile.Contactable, casefile.RealName} {
 		facts := reported(line("1", 5_000_000, "a1"))
 		facts.IdentityMode = mode
-		whole := calculate(t, national(t), facts)
+		whole, before := calculate(t, national(t), facts), calculate(t, national(t), facts)
 		r := whole.WithoutMode()
-		if whole.Facts.IdentityMode != mode || r.AmountFen != whole.AmountFen || len(r.Trace) != len(whole.Trace) {
+		if diff := cmp.Diff(before, whole); diff != "" {
+			t.Errorf("%s: the desk's result is changed: %s", mode, diff)
+		}
+		for i, step := range r.Trace {
+			if step.Code != reward.StepIdentity && step != whole.Trace[i] {
+				t.Errorf("%s: got the step %+v, want %+v", mode, step, whole.Trace[i])
+			}
+		}
+		if r.AmountFen != whole.AmountFen || len(r.Trace) != len(whole.Trace) {
 			t.Errorf("%s: got %+v, want all but the mode kept", mode, r)
 		}
 		text, err := json.Marshal(r)

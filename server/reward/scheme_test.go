@@ -33,7 +33,22 @@ func TestValidateFindsEveryMistake(t *testing.T) {
 			s.Identity, s.Conditions = nil, []reward.Condition{reward.ClearTarget, reward.ClearTarget}
 			s.Exclusions = []reward.Exclusion{"friend"}
 		}, []string{"identity: is empty", `"clear_target" stands twice`, "verified is needed", "exclusions:"}},
-		"no day to claim": {func(s *reward.Scheme) { s.ClaimWithinDays = 0 }, []string{"claimWithinDays:"}},
+		"without a title":  {func(s *reward.Scheme) { s.Title = "" }, []string{"title"}},
+		"ends on no day":   {func(s *reward.Scheme) { s.EffectiveTo = "2018-02-30" }, []string{"effectiveTo:"}},
+		"without a rule":   {func(s *reward.Scheme) { s.Rules = nil }, []string{"rules: is empty"}},
+		"a matter unknown": {func(s *reward.Scheme) { s.Rules[0].Matter = "noise" }, []string{"rules[0].matter:"}},
+		"percent, too much": {func(s *reward.Scheme) {
+			s.Rules[0].RateBp, s.Rules[0].CapFen, s.Rules[0].FloorFen = 0, 1_000_000_000_000_001, -1
+			s.Rules[0].BaseParts, s.Rules[0].Parties = []reward.Part{"tax"}, nil
+			s.Rules[0].PerDeathFen = map[reward.Grade]reward.Fen{}
+		}, []string{"rules[0].rateBp:", "rules[0].capFen:", "rules[0].floorFen:", "rules[0].baseParts:", "rules[0].parties: is empty", "rules[0].perDeathFen:"}},
+		"per death, too much": {func(s *reward.Scheme) { s.Rules[2].PerDeathFen[reward.Larger] = 1_000_000_000_001 }, []string{"perDeathFen.larger:"}},
+		"per death, a base":   {func(s *reward.Scheme) { s.Rules[2].Base = "decided" }, []string{"rules[2].rateBp, base"}},
+		"per death, parts":    {func(s *reward.Scheme) { s.Rules[2].BaseParts = []reward.Part{reward.Fine} }, []string{"rules[2].rateBp, base"}},
+		"per death, parties":  {func(s *reward.Scheme) { s.Rules[2].Parties = []casefile.PartyKind{casefile.Unit} }, []string{"rules[2].rateBp, base"}},
+		"per death, a floor":  {func(s *reward.Scheme) { s.Rules[2].FloorFen = 1 }, []string{"rules[2].rateBp, base"}},
+		"per death, no base":  {func(s *reward.Scheme) { s.Rules[2].ZeroBase = reward.ZeroBaseFloor }, []string{"rules[2].rateBp, base"}},
+		"no day to claim":     {func(s *reward.Scheme) { s.ClaimWithinDays = 0 }, []string{"claimWithinDays:"}},
 		"percent": {func(s *reward.Scheme) {
 			s.Rules[0].RateBp, s.Rules[0].FloorFen, s.Rules[0].Base, s.Rules[0].ZeroBase = 10_001, 30_000_001, "collected", ""
 			s.Rules[1].CapFen, s.Rules[1].Matter, s.Rules[1].Source = 0, casefile.MajorHazard, ""
@@ -67,6 +82,49 @@ func TestValidateFindsEveryMistake(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestValidateTakesTheBounds: what is refused begins one further.
+func TestValidateTakesTheBounds(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*reward.Scheme){
+		"least": func(s *reward.Scheme) {
+			s.Version, s.ClaimWithinDays, s.EffectiveTo = 1, 1, s.EffectiveFrom
+			s.Rules[0].RateBp, s.Rules[0].CapFen, s.Rules[0].FloorFen = 1, 1, 0
+			s.Rules[2].PerDeathFen[reward.General] = 1
+		},
+		"most": func(s *reward.Scheme) {
+			const most = 1_000_000_000_000_000
+			s.Rules[0].RateBp, s.Rules[0].CapFen, s.Rules[0].FloorFen = 10_000, most, most
+			s.Rules[2].PerDeathFen[reward.General] = 1_000_000_000_000
+			s.Approvals[0].UpToFen = most
+		},
+	} {
+		s := national(t)
+		change(&s)
+		if err := s.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestLoadKeepsApartVersionsAndSchemes: only the same version of the same
+// scheme is there twice.
+func TestLoadKeepsApartVersionsAndSchemes(t *testing.T) {
+	t.Parallel()
+	raw, err := schemes.Files.ReadFile("national-2018.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := func(from, to string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte(strings.Replace(string(raw), from, to, 1))}
+	}
+	all, err := reward.Load(fstest.MapFS{
+		"a.json": {Data: raw}, "b.json": other(`"version": 1`, `"version": 2`), "c.json": other(`"national-2018"`, `"county"`),
+	})
+	if err != nil || len(all) != 3 {
+		t.Errorf("got %d schemes, %v", len(all), err)
 	}
 }
 
@@ -132,6 +190,8 @@ func TestSelect(t *testing.T) {
 		scheme("province", "22", "2021-01-01"),
 		scheme("county", "220182", "2022-01-01", until("2022-12-31")),
 		scheme("mining", "", "2021-06-01", func(s *reward.Scheme) { s.Sectors = []string{"coal"} }),
+		scheme("oil", "", "2021-06-01", func(s *reward.Scheme) { s.Sectors = []string{"oil", "gas"} }),
+		scheme("oil-there", "22", "2021-06-01", func(s *reward.Scheme) { s.Sectors = []string{"oil"} }),
 		scheme("by-decision", "3202", "2024-01-01", func(s *reward.Scheme) { s.AsOf = reward.AsOfDecision }),
 		scheme("nation", "", "2018-01-04", until("2018-06-30"), func(s *reward.Scheme) { s.Version = 2 }),
 	}
@@ -148,18 +208,19 @@ func TestSelect(t *testing.T) {
 		want              string
 		version           int
 	}{
-		"before any":            {"220182100000", "", "2018-01-03", "2026-01-01", "", 0},
-		"first day, newest":     {"220182100000", "", "2018-01-04", "2026-01-01", "nation", 2},
-		"version ended":         {"220182100000", "", "2018-07-01", "2026-01-01", "nation", 1},
-		"province":              {"220182100000", "", "2019-01-01", "2026-01-01", "province-old", 1},
-		"later of the province": {"220182100000", "", "2021-01-01", "2026-01-01", "province", 1},
-		"county":                {"220182100000", "", "2022-01-01", "2026-01-01", "county", 1},
-		"county, last day":      {"220182100000", "", "2022-12-31", "2026-01-01", "county", 1},
-		"county over":           {"220182100000", "", "2023-01-01", "2026-01-01", "province", 1},
-		"sector goes first":     {"220182100000", "coal", "2022-01-01", "2026-01-01", "mining", 1},
-		"elsewhere":             {"110101001000", "", "2022-01-01", "2026-01-01", "nation", 1},
-		"day of the decision":   {"320200000000", "", "2023-01-01", "2024-01-01", "by-decision", 1},
-		"decided before it":     {"320200000000", "", "2023-01-01", "2023-12-31", "nation", 1},
+		"before any":              {"220182100000", "", "2018-01-03", "2026-01-01", "", 0},
+		"first day, newest":       {"220182100000", "", "2018-01-04", "2026-01-01", "nation", 2},
+		"version ended":           {"220182100000", "", "2018-07-01", "2026-01-01", "nation", 1},
+		"province":                {"220182100000", "", "2019-01-01", "2026-01-01", "province-old", 1},
+		"later of the province":   {"220182100000", "", "2021-01-01", "2026-01-01", "province", 1},
+		"county":                  {"220182100000", "", "2022-01-01", "2026-01-01", "county", 1},
+		"county, last day":        {"220182100000", "", "2022-12-31", "2026-01-01", "county", 1},
+		"county over":             {"220182100000", "", "2023-01-01", "2026-01-01", "province", 1},
+		"sector goes first":       {"220182100000", "coal", "2022-01-01", "2026-01-01", "mining", 1},
+		"two sectors, or a place": {"220182100000", "oil", "2022-01-01", "2026-01-01", "oil-there", 1},
+		"elsewhere":               {"110101001000", "", "2022-01-01", "2026-01-01", "nation", 1},
+		"day of the decision":     {"320200000000", "", "2023-01-01", "2024-01-01", "by-decision", 1},
+		"decided before it":       {"320200000000", "", "2023-01-01", "2023-12-31", "nation", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
