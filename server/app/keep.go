@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gridwatch/notify/outbox"
+	"gridwatch/server/fault"
 	"gridwatch/server/vault"
 	"gridwatch/server/web"
 	"gridwatch/server/workflow"
@@ -21,6 +22,7 @@ const (
 	clockEvery  = 10 * time.Second
 	clockSkew   = 2 * time.Second // writes.md "First reporter"
 	sweepEvery  = time.Hour
+	printsEvery = time.Minute // erased prints are in no memory for longer
 	sweepGrace  = 24 * time.Hour // writes.md "Registration"
 	pushLife    = 24 * time.Hour // a task is in the pull list anyway
 	hashesAtime = 2              // each takes 64 MiB
@@ -96,6 +98,7 @@ func (a *App) keep(ctx context.Context, owner string) <-chan struct{} {
 		beside(
 			func() { each(ctx, clockEvery, nil, a.lookAtClock) },
 			func() { each(ctx, keysEvery, now, func(ctx context.Context) { a.keys.refresh(ctx, a.env.Log) }) },
+			func() { each(ctx, printsEvery, nil, a.refreshPrints) },
 			func() {
 				each(ctx, sweepEvery, nil, func(ctx context.Context) {
 					a.sweep(ctx)
@@ -105,6 +108,12 @@ func (a *App) keep(ctx context.Context, owner string) <-chan struct{} {
 		)
 	}()
 	return done
+}
+
+func (a *App) refreshPrints(ctx context.Context) {
+	if err := a.service.RefreshPrints(ctx); err != nil && ctx.Err() == nil {
+		a.env.Log.LogAttrs(ctx, slog.LevelWarn, "prints are refreshed with the next look", slog.String("code", fault.CodeOf(err)))
+	}
 }
 
 // beside runs all at once until each has ended.

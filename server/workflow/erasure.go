@@ -72,7 +72,7 @@ func (s *Service) destroyed(ctx context.Context, tenant, report, envelope string
 	if err := s.Messages.DeleteAll(ctx, tenant, report); err != nil {
 		return err
 	}
-	if err := s.Prints.Forget(ctx, tenant, report); err != nil {
+	if err := s.forgetPrints(ctx, tenant, report); err != nil {
 		return err
 	}
 	return s.dropObjects(ctx, tenant, envelope)

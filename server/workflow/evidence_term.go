@@ -165,7 +165,7 @@ func (s *Service) removeEvidence(ctx context.Context, t *casefile.Task) (int, er
 	if kept {
 		removed, command = 0, "return_evidence"
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "the object store keeps evidence longer than its class")
-	} else if err := s.Prints.Forget(ctx, t.Tenant, t.ID); err != nil {
+	} else if err := s.forgetPrints(ctx, t.Tenant, t.ID); err != nil {
 		return 0, err
 	}
 	return removed, s.onCollected(ctx, t, command, "", func() {

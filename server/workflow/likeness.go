@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"gridwatch/media"
@@ -18,7 +20,7 @@ import (
 type Print struct {
 	Tenant string `bson:"tenant"`
 	N      int    `bson:"n"`    // order of arrival here, from 1, without a gap
-	Kind   string `bson:"kind"` // report, task
+	Kind   string `bson:"kind"` // report, task; forgotten says that the record's prints are destroyed
 	Record string `bson:"record"`
 	Item   string `bson:"item"`
 	Key    []byte `bson:"key"`    // data key, wrapped
@@ -39,6 +41,10 @@ type Prints interface {
 	// List returns a tenant's prints after a number, in order.
 	List(ctx context.Context, tenant string, after, limit int) ([]Print, error)
 }
+
+// forgotten is the Kind of an entry that has no print, and the record for its
+// item: it tells all processes that those of the record are gone.
+const forgotten = "forgotten"
 
 // album is the prints of a tenant in memory, as far as they were read.
 type album struct {
@@ -82,7 +88,10 @@ func (s *Service) keepPrint(ctx context.Context, link casefile.CustodyEvent) err
 	if err := errors.Join(err, closed); err != nil {
 		return err
 	}
-	p := Print{Tenant: link.Tenant, Kind: kind, Record: link.Record, Item: item.ID}
+	return s.sealPrint(ctx, Print{Tenant: link.Tenant, Kind: kind, Record: link.Record, Item: item.ID}, made)
+}
+
+func (s *Service) sealPrint(ctx context.Context, p Print, made likeness.Print) error {
 	key, wrapped, err := s.Keyring.NewDataKey(printPlace(p), s.Random)
 	if err != nil {
 		return err
@@ -94,15 +103,65 @@ func (s *Service) keepPrint(ctx context.Context, link casefile.CustodyEvent) err
 	return s.addPrint(ctx, p)
 }
 
-// addPrint gives a print the next number, once for its item.
+// forgetPrints destroys the prints of a record, in the store and in memory here;
+// other processes forget them with their next refresh. The entry that says so
+// comes first: what is added beside it sees it, or is destroyed after it.
+func (s *Service) forgetPrints(ctx context.Context, tenant, record string) error {
+	if err := s.addPrint(ctx, Print{Tenant: tenant, Kind: forgotten, Record: record, Item: record}); err != nil {
+		return err
+	}
+	if err := s.Prints.Forget(ctx, tenant, record); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	a := s.albums[tenant]
+	s.mu.Unlock()
+	if a != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.forget(record)
+	}
+	return nil
+}
+
+// forget takes the prints of a record out. Who reads the album has the slice of
+// before for that moment.
+func (a *album) forget(record string) {
+	left := make([]leaf, 0, len(a.pages))
+	for _, l := range a.pages {
+		if l.record != record {
+			left = append(left, l)
+		}
+	}
+	a.pages = left
+}
+
+// RefreshPrints brings what is in memory up to date, so that erased prints are in
+// that of no process for longer than the time between two calls.
+func (s *Service) RefreshPrints(ctx context.Context) error {
+	s.mu.Lock()
+	tenants := slices.Collect(maps.Keys(s.albums))
+	s.mu.Unlock()
+	for _, tenant := range tenants {
+		if _, err := s.refresh(ctx, tenant); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addPrint gives a print the next number, once for its item, unless those of its
+// record are forgotten.
 func (s *Service) addPrint(ctx context.Context, p Print) error {
 	for range maxTries {
 		last, err := s.Prints.Last(ctx, p.Tenant)
 		if err != nil {
 			return err
 		}
-		if has, err := s.Prints.Has(ctx, p.Tenant, p.Item); has || err != nil {
-			return err
+		for _, item := range []string{p.Item, p.Record} {
+			if has, err := s.Prints.Has(ctx, p.Tenant, item); has || err != nil {
+				return err
+			}
 		}
 		p.N = last + 1
 		if err = s.Prints.Add(ctx, p); fault.CodeOf(err) != "record.exists" {
@@ -154,6 +213,11 @@ func (s *Service) refresh(ctx context.Context, tenant string) (*album, error) {
 			return nil, err
 		}
 		for _, p := range page {
+			if p.Kind == forgotten {
+				a.forget(p.Record)
+				a.n = p.N
+				continue
+			}
 			made, err := s.readPrint(p)
 			switch {
 			case err == nil:
