@@ -8,7 +8,7 @@
 //
 // A file is hostile until its copy is made. Pictures of kinds that Go reads
 // are drawn in this process, within a bounded number of bytes and pixels. All
-// others are opened only in a sandbox, one film, and one document or HEIC, at a
+// others are opened only in a sandbox, one film, one document and one HEIC at a
 // time. Such a file is in clear in the scratch folder, which lies in memory or
 // on an encrypted disk, and is removed when its copies are made.
 package copies
@@ -118,7 +118,11 @@ var (
 	ErrNoFonts     = errors.New("copies: what documents leave to the system's fonts cannot be drawn, so documents wait")
 	ErrNotScanned  = errors.New("copies: the scanner for malware does not answer, so all evidence waits")
 	ErrNoRoom      = errors.New("copies: the scratch folder is full, or cannot be used")
+	ErrOccupied    = errors.New("copies: another HEIC is being opened")
 )
+
+// heicType is the media type of pictures that Go does not read.
+const heicType = "image/heic"
 
 // Maker makes copies. It may be used by many goroutines.
 type Maker struct {
@@ -131,7 +135,8 @@ type Maker struct {
 	scan    Scanner
 	heicBy  string
 	films   chan struct{} // one film or sound at a time
-	heavy   chan struct{} // one document or HEIC at a time
+	pages   chan struct{} // one document at a time
+	heics   chan struct{} // one HEIC at a time
 }
 
 // scanned has the scanner look at a file, if there is one.
@@ -173,7 +178,7 @@ func New(ctx context.Context, cfg Config) (*Maker, error) {
 	}
 	m := &Maker{
 		scratch: cfg.Scratch, random: cfg.Random, photos: cfg.Photos, scan: cfg.Scanner, heicBy: cfg.HEIC,
-		films: make(chan struct{}, 1), heavy: make(chan struct{}, 1),
+		films: make(chan struct{}, 1), pages: make(chan struct{}, 1), heics: make(chan struct{}, 1),
 	}
 	if err := m.prepare(); err != nil {
 		return nil, err
@@ -235,6 +240,29 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// enter waits until a file may be opened in the sandbox. A HEIC does not wait: it
+// comes among pictures that do not, and would keep them waiting.
+func (m *Maker) enter(ctx context.Context, found kind.Kind) (leave func(), err error) {
+	slot := m.pages
+	switch {
+	case found.Type == heicType:
+		select {
+		case m.heics <- struct{}{}:
+			return func() { <-m.heics }, nil
+		default:
+			return nil, ErrOccupied
+		}
+	case found.Demuxer != "":
+		slot = m.films
+	}
+	select {
+	case slot <- struct{}{}:
+		return func() { <-slot }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 func (m *Maker) make(ctx context.Context, r io.Reader, o Options, keep func(context.Context, Copy) error) error {
 	in := bufio.NewReaderSize(r, kind.Head)
 	head, err := in.Peek(kind.Head)
@@ -245,22 +273,17 @@ func (m *Maker) make(ctx context.Context, r io.Reader, o Options, keep func(cont
 	if !ok {
 		return ErrType
 	}
-	if found.Class == kind.Photo && found.Type != "image/heic" {
+	if found.Class == kind.Photo && found.Type != heicType {
 		return o.timed(ctx, func(ctx context.Context) error { return m.photo(ctx, in, o, keep) })
 	}
 	if m.box == nil {
 		return ErrNoIsolation
 	}
-	slot := m.heavy
-	if found.Demuxer != "" {
-		slot = m.films
+	leave, err := m.enter(ctx, found)
+	if err != nil {
+		return err
 	}
-	select {
-	case slot <- struct{}{}:
-		defer func() { <-slot }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	defer leave()
 	if found.Class == kind.Document {
 		if err := m.Fonts(ctx); err != nil {
 			return err
@@ -273,7 +296,7 @@ func (m *Maker) make(ctx context.Context, r io.Reader, o Options, keep func(cont
 	defer j.close()
 	return o.timed(ctx, func(ctx context.Context) error {
 		switch {
-		case found.Type == "image/heic":
+		case found.Type == heicType:
 			return j.heic(ctx)
 		case found.Class == kind.Document:
 			return j.document(ctx)

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"gridwatch/media/cliptest"
 	"gridwatch/media/copies"
+	"gridwatch/media/mediatest"
 	"gridwatch/media/sandbox"
 )
 
@@ -139,5 +141,43 @@ func TestWaitingForOthersIsNotTheFilesFault(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAHEICBehindADocumentHeldACopier: a HEIC waited for a document, or for
+// another HEIC, where pictures are copied; two of them kept all pictures waiting
+// for as long.
+func TestAHEICBehindADocumentHeldACopier(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t, nil)
+	var others sync.WaitGroup
+	defer others.Wait()
+	free := make(chan struct{})
+	defer close(free)
+	hold := func(file []byte) {
+		busy := make(chan struct{})
+		others.Go(func() {
+			begun := sync.OnceFunc(func() { close(busy) })
+			defer begun()
+			if err := m.Make(t.Context(), bytes.NewReader(file), copies.Options{}, func(context.Context, copies.Copy) error {
+				begun()
+				<-free
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		<-busy
+	}
+	heic := cliptest.HEIC(t, "jpg", photo())
+	hold(pdf(t, 1))
+	hold(heic) // it does not wait for the document
+	none := func(context.Context, copies.Copy) error { return nil }
+	if err := m.Make(t.Context(), bytes.NewReader(heic), copies.Options{}, none); !errors.Is(err, copies.ErrOccupied) {
+		t.Errorf("got %v for a second HEIC, want ErrOccupied at once", err)
+	}
+	picture := mediatest.Picture(mediatest.Options{Width: 64, Height: 48})
+	if err := m.Make(t.Context(), bytes.NewReader(picture), copies.Options{}, none); err != nil {
+		t.Errorf("got %v for a picture meanwhile", err)
 	}
 }

@@ -150,6 +150,9 @@ func (s *Service) copyJob(ctx context.Context, j CopyJob) error {
 			slog.Bool("room", !errors.Is(err, copies.ErrNoRoom)), slog.Bool("scanner", !errors.Is(err, copies.ErrNotScanned)))
 		_, err := s.CopyJobs.Turn(ctx, lease.job, s.now().Add(copyWait), j.Tries)
 		return err
+	case errors.Is(err, copies.ErrOccupied): // the next picture is looked at meanwhile
+		_, err := s.CopyJobs.Turn(ctx, lease.job, s.now().Add(copyEvery), j.Tries)
+		return err
 	case errors.As(err, new(*outsideError)) && !errors.Is(err, media.ErrDamaged):
 		_, turned := s.CopyJobs.Turn(ctx, lease.job, s.now().Add(copySoon), j.Tries)
 		return errors.Join(err, turned)
