@@ -15,6 +15,7 @@ import (
 	"gridwatch/mobileapi/wire"
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
+	"gridwatch/server/vault"
 	"gridwatch/server/workflow"
 )
 
@@ -296,5 +297,36 @@ func TestATryThatBrokeOffAnnouncedOneFile(t *testing.T) {
 	got := read[wire.Announced](h.rig, one(item), http.StatusCreated).Items[0]
 	if a := h.create(h.token, got.Right, len(content)); a.status != http.StatusCreated {
 		t.Errorf("got %d %s", a.status, a.body)
+	}
+}
+
+// TestAPieceInFlightWroteAnOldKeyBack: all data keys were wrapped again while a
+// piece came in, and its end wrote the upload back as it was at its beginning. The
+// old key was needed for good, or was removed and the upload lost.
+func TestAPieceInFlightWroteAnOldKeyBack(t *testing.T) {
+	t.Parallel()
+	h := start(t).submit(report())
+	content := large(3 << 20)
+	at := h.begin("/v1/receipt/uploads", h.token, content)
+	rotate := func() {
+		later := time.Now()
+		file := must(vault.UseKey(must(vault.AddKey(h.keys, vault.AtRest, rand.Reader, later)), vault.AtRest, later))
+		h.service.Keyring.Replace(must(vault.Parse(file)))
+		h.check(h.service.RewrapAll(t.Context(), func(workflow.Rewrap) error { return nil }))
+	}
+	body := &slow{bytes.NewReader(content[:2<<20]), 1 << 20, rotate}
+	if _, err := h.service.SendPiece(t.Context(), h.actor(), strings.TrimPrefix(at, uploads+"/"), upload.Piece{Length: 2 << 20, Body: body}); err != nil {
+		t.Fatal(err)
+	}
+	used, _, err := h.service.KeysInUse(t.Context())
+	h.check(err)
+	if newest := h.service.Keyring.NewestID(vault.AtRest); len(used) != 1 || used[newest] == 0 {
+		t.Errorf("got data keys under %v, want all under %s", used, newest)
+	}
+	if a := h.patch(at, h.token, 2<<20, bytes.NewReader(content[2<<20:])); a.status != http.StatusNoContent {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	if back := h.original(h.report().Evidence[0]); !bytes.Equal(back, content) {
+		t.Errorf("read %d bytes back, not those that were sent", len(back))
 	}
 }

@@ -119,6 +119,8 @@ type Store interface {
 	// it is then; ErrLocked if it is locked at now, ErrNone if it is gone.
 	Lease(ctx context.Context, tenant, id string, now, until time.Time) (Upload, error)
 	// Save replaces an upload if the stored term is its term; ErrFenced otherwise.
+	// Keys that it has stay as they are stored: they may have been wrapped anew
+	// since it was read. Those that it has no more go.
 	Save(ctx context.Context, u Upload) error
 	// Delete removes an upload. That there is none is not an error.
 	Delete(ctx context.Context, tenant, id string) error

@@ -61,7 +61,21 @@ func (s uploads) Lease(ctx context.Context, tenant, id string, now, until time.T
 }
 
 func (s uploads) Save(ctx context.Context, u upload.Upload) error {
-	res, err := s.c.ReplaceOne(ctx, bson.M{"_id": u.ID, "tenant": u.Tenant, "term": u.Term}, u)
+	text, err := bson.Marshal(u)
+	if err != nil {
+		return fmt.Errorf("save upload: %w", err)
+	}
+	set := bson.M{}
+	if err := bson.Unmarshal(text, &set); err != nil {
+		return fmt.Errorf("save upload: %w", err)
+	}
+	delete(set, "_id")
+	for field, key := range map[string][]byte{"key": u.Key, "copy_key": u.CopyKey} {
+		if len(key) > 0 {
+			delete(set, field)
+		}
+	}
+	res, err := s.c.UpdateOne(ctx, bson.M{"_id": u.ID, "tenant": u.Tenant, "term": u.Term}, bson.M{"$set": set})
 	if err != nil {
 		return translate("save upload", err)
 	}

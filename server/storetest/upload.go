@@ -14,6 +14,7 @@ func newUpload(id string) upload.Upload {
 	return upload.Upload{
 		ID: id, Tenant: "county", Of: "report", Record: "r", Item: "i", Owner: "o", Object: "county/r-1/i", Parts: 3,
 		Runs: []media.Run{{Parts: 2, Size: 8 << 20, Term: 1}, {Parts: 1, Size: 5, Term: 1 << 40}}, Sealed: []byte("sealed"),
+		Key: []byte("as stored"), CopyKey: []byte("as stored"),
 		Stage: upload.Open, Expires: start().Add(time.Hour),
 	}
 }
@@ -44,6 +45,14 @@ func uploads(t *testing.T, s *mongostore.Store) {
 	second.Parts, second.Until = 4, time.Time{}
 	ok(t, us.Save(ctx, second))
 	same(t, "saved under the lease", must[upload.Upload](t)(us.Get(ctx, "county", "a")).Parts, 4)
+
+	second.Key, second.CopyKey = []byte("of before"), []byte("of before")
+	ok(t, us.Save(ctx, second))
+	kept := must[upload.Upload](t)(us.Get(ctx, "county", "a"))
+	same(t, "keys that were there", string(kept.Key)+" "+string(kept.CopyKey), "as stored as stored")
+	second.Key, second.CopyKey = nil, nil
+	ok(t, us.Save(ctx, second))
+	same(t, "keys that are gone", len(must[upload.Upload](t)(us.Get(ctx, "county", "a")).Key), 0)
 
 	done := newUpload("b")
 	done.Stage = upload.Whole
