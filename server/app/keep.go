@@ -22,7 +22,7 @@ const (
 	clockEvery  = 10 * time.Second
 	clockSkew   = 2 * time.Second // writes.md "First reporter"
 	sweepEvery  = time.Hour
-	printsEvery = time.Minute // erased prints are in no memory for longer
+	printsEvery = time.Minute    // erased prints are in no memory for longer
 	sweepGrace  = 24 * time.Hour // writes.md "Registration"
 	pushLife    = 24 * time.Hour // a task is in the pull list anyway
 	hashesAtime = 2              // each takes 64 MiB

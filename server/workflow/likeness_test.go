@@ -28,8 +28,10 @@ func TestErasedPrintsStayedInMemory(t *testing.T) {
 	b, picture := newBench(t), shown(t)
 	here, there := b.s, workflow.New(b.s.Deps) // two processes
 	for _, p := range []workflow.Print{
-		{Tenant: "county", Kind: "report", Record: "r1", Item: "i1"}, {Tenant: "county", Kind: "report", Record: "r2", Item: "i2"},
-		{Tenant: "county", Kind: "task", Record: "t1", Item: "i3"}, {Tenant: "county", Kind: "report", Record: "r1", Item: "i4"},
+		{Tenant: "county", Kind: "report", Record: "r1", Item: "i1"},
+		{Tenant: "county", Kind: "report", Record: "r2", Item: "i2"},
+		{Tenant: "county", Kind: "task", Record: "t1", Item: "i3"},
+		{Tenant: "county", Kind: "report", Record: "r1", Item: "i4"},
 	} {
 		b.ok(here.KeepPicture(t.Context(), p, picture))
 	}
