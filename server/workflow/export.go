@@ -67,6 +67,11 @@ func (s *Service) export(ctx context.Context, actor casefile.Actor, x exported) 
 	if err != nil {
 		return Original{}, err
 	}
+	for _, item := range x.items {
+		if err := s.chainTells(ctx, x, item); err != nil {
+			return Original{}, err
+		}
+	}
 	at := s.now()
 	for _, item := range x.items {
 		if len(x.copies(item)) == 0 {
@@ -94,6 +99,48 @@ func (s *Service) export(ctx context.Context, actor casefile.Actor, x exported) 
 		in.CloseWithError(err)
 	}()
 	return Original{ReadCloser: out, Type: "application/zip", Size: -1}, nil
+}
+
+// chainTells refuses with evidence.chain_behind while the chain of an item does not
+// yet tell of all that would be exported: links follow the record by the relay, and
+// an archive without a file would look whole.
+func (s *Service) chainTells(ctx context.Context, x exported, item casefile.Evidence) error {
+	kinds := x.copies(item)
+	if len(kinds) == 0 {
+		return nil
+	}
+	var chain []exhibit.Link
+	err := s.events(ctx, x.tenant, item.ID, func(e casefile.CustodyEvent) error {
+		chain = append(chain, exhibit.Link{Event: e})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, kind := range kinds {
+		told := exhibit.DigestOf(chain, string(kind))
+		c, made := item.Copy(kind)
+		if (made && c.SHA256 != told) || (kind == casefile.OriginalCopy && item.Stored() && told == "") {
+			return fault.New(fault.Busy, "evidence.chain_behind", "what happened to an item is still being entered; try again")
+		}
+	}
+	return nil
+}
+
+// events hands out the chain of an item, oldest first.
+func (s *Service) events(ctx context.Context, tenant, item string, see func(casefile.CustodyEvent) error) error {
+	for after := 0; ; {
+		page, err := s.Chains.List(ctx, tenant, item, after, chainPage)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, e := range page {
+			if err := see(e); err != nil {
+				return err
+			}
+			after = e.N
+		}
+	}
 }
 
 // archive is one export under way.
@@ -136,20 +183,14 @@ func (a *archive) write(ctx context.Context, to io.Writer, m exhibit.Manifest) e
 
 // chain reads the chain of an item with the proofs of its links.
 func (a *archive) chain(ctx context.Context, item string) error {
-	for after := 0; ; {
-		page, err := a.s.Chains.List(ctx, a.tenant, item, after, chainPage)
-		if err != nil || len(page) == 0 {
-			return err
+	return a.s.events(ctx, a.tenant, item, func(e casefile.CustodyEvent) error {
+		proof, err := a.s.Audit.Prove(ctx, a.last, linkLeaf(e), exhibit.StatementOf(e))
+		if err != nil {
+			return fmt.Errorf("prove a link: %w", err)
 		}
-		for _, e := range page {
-			after = e.N
-			proof, err := a.s.Audit.Prove(ctx, a.last, linkLeaf(e), exhibit.StatementOf(e))
-			if err != nil {
-				return fmt.Errorf("prove a link: %w", err)
-			}
-			a.chains[item] = append(a.chains[item], exhibit.Link{Event: e, Proof: proof})
-		}
-	}
+		a.chains[item] = append(a.chains[item], exhibit.Link{Event: e, Proof: proof})
+		return nil
+	})
 }
 
 // add writes one file. Its digest is what the chain says of it.

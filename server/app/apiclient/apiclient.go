@@ -103,11 +103,17 @@ type Answer struct {
 	Body   []byte
 }
 
-// How long a clean copy is waited for.
+// How long a clean copy, or an item's chain, is waited for.
 const (
-	copyTries = 300
+	copyTries = 900
 	copyWait  = 200 * time.Millisecond
 )
+
+// behind says whether what was asked for follows by itself in a moment.
+func behind(err error) bool {
+	code := CodeOf(err)
+	return code == "evidence.no_copy" || code == "evidence.chain_behind"
+}
 
 // Do sends a request and reads the whole answer. An answer of 400 and above is
 // a *ProblemError. Out, if not nil, is filled from a JSON answer. A proof of
@@ -115,7 +121,7 @@ const (
 // being made is waited for.
 func (c Client) Do(ctx context.Context, call Call, out any) (Answer, error) {
 	answer, err := c.once(ctx, call, "", out)
-	for tries := 0; CodeOf(err) == "evidence.no_copy" && tries < copyTries; tries++ {
+	for tries := 0; behind(err) && tries < copyTries; tries++ {
 		select {
 		case <-time.After(copyWait): //nolint:forbidigo // a program that waits for a server
 		case <-ctx.Done():
