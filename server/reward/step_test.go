@@ -3,6 +3,7 @@ package reward_test
 import (
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,8 +56,12 @@ func TestStepTextCoversCodes(t *testing.T) {
 		reward.StepBase, reward.StepZeroBase, reward.StepPercent, reward.StepPerDeath, reward.StepFloor, reward.StepCap, reward.StepAmount,
 	} {
 		for _, lang := range []string{"en", "en-GB", "zh-CN", ""} {
-			if got := (reward.Step{Code: code}).Text(lang); got == string(code) || strings.Contains(got, "%!") {
+			got := (reward.Step{Code: code}).Text(lang)
+			if got == string(code) || strings.Contains(got, "%!") {
 				t.Errorf("%s in %q: got %q, want a sentence", code, lang, got)
+			}
+			if strings.HasPrefix(lang, "en") != !strings.ContainsFunc(got, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+				t.Errorf("%s in %q: got %q", code, lang, got)
 			}
 		}
 	}
