@@ -112,6 +112,8 @@ func postRefuses(t *testing.T, l reward.Ledger, p reward.Posting) {
 	must(t, l, step(p, reward.Reserve, "b", 100))
 	nextYear := step(p, reward.Reserve, "a", 600)
 	nextYear.Year++
+	otherUnit, elsewhere := step(p, reward.Reserve, "a", 600), step(p, reward.Pay, "b", 100)
+	otherUnit.Unit, elsewhere.Unit = "office2", "office2"
 	for name, tc := range map[string]struct {
 		p    reward.Posting
 		code string
@@ -123,6 +125,8 @@ func postRefuses(t *testing.T, l reward.Ledger, p reward.Posting) {
 		"return unpaid":         {step(p, reward.Return, "a", 1), "budget.order"},
 		"same step, other sum":  {step(p, reward.Reserve, "a", 601), "budget.duplicate"},
 		"same step, other year": {nextYear, "budget.duplicate"},
+		"same step, other unit": {otherUnit, "budget.duplicate"},
+		"pays in another unit":  {elsewhere, "budget.order"},
 		"negative":              {step(p, reward.Pay, "a", -1), "budget.amount"},
 	} {
 		if _, err := reward.Post(t.Context(), l, tc.p); fault.CodeOf(err) != tc.code {
