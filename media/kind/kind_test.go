@@ -86,6 +86,30 @@ func TestHEIC(t *testing.T) {
 		t.Errorf("got %d x %d, %v", got.Width, got.Height, err)
 	}
 	whole := heic(ispe(64, 48))
+	// Lengths of 64 bits and "to the end" are as good as others, empty boxes too.
+	open, wide := box("free"), append(append([]byte{0, 0, 0, 1}, "free"...), 0, 0, 0, 0, 0, 0, 0, 16)
+	binary.BigEndian.PutUint32(open, 0)
+	short := box("colr", []byte("rICC"))
+	for name, file := range map[string][]byte{
+		"a length of 64 bits":     append(bytes.Clone(wide), append(whole, box("free")...)...),
+		"one with content":        append(append([]byte{0, 0, 0, 1}, "free\x00\x00\x00\x00\x00\x00\x00\x11?"...), whole...),
+		"the last to the end":     append(bytes.Clone(whole), append(open, 1, 2, 3)...),
+		"a profile without bytes": heic(ispe(64, 48), short, box("colr", []byte("rICCone")), box("colr", []byte("proftwo"))),
+	} {
+		got, err := kind.HEIC(file)
+		if want := map[bool]string{true: "one"}[name == "a profile without bytes"]; err != nil || got.Width != 64 || got.Height != 48 || string(got.Profile) != want {
+			t.Errorf("%s: got %d x %d, profile %q, %v", name, got.Width, got.Height, got.Profile, err)
+		}
+	}
+	most := append([]byte("prof"), make([]byte, 1<<20-4)...)
+	for name, c := range map[string]struct {
+		colr []byte
+		want int
+	}{"the largest profile": {most, 1<<20 - 4}, "a larger one": {append(most, 0), 0}} {
+		if got, err := kind.HEIC(heic(ispe(64, 48), box("colr", c.colr))); err != nil || len(got.Profile) != c.want {
+			t.Errorf("%s: got one of %d, %v", name, len(got.Profile), err)
+		}
+	}
 	long := box("free", make([]byte, 8))
 	binary.BigEndian.PutUint32(long, 1)
 	binary.BigEndian.PutUint64(long[8:], 1<<63)
@@ -101,6 +125,9 @@ func TestHEIC(t *testing.T) {
 		"size without content":   heic(box("ispe", []byte{0})),
 		"meta without version":   box("meta", []byte{0}),
 		"ten thousand boxes":     append(bytes.Clone(whole), bytes.Repeat(box("free"), 10_000)...),
+		"no height":              heic(ispe(100, 0)),
+		"a meta that lies":       box("meta", make([]byte, 4), []byte("\x00\x00\x00\x09free")),
+		"seven bytes":            append(bytes.Clone(whole), 0, 0, 0, 8, 'f', 'r', 'e'),
 		"size of zero":           heic(ispe(0, 100)),
 	}
 	for name, file := range lies {

@@ -55,6 +55,17 @@ func TestRead(t *testing.T) {
 		"no such place": {
 			mediatest.Picture(mediatest.Options{Width: 16, Height: 16, Lon: 200, Lat: 44}), "image/jpeg", probe.Facts{},
 		},
+		"too far north": {
+			mediatest.Picture(mediatest.Options{Width: 16, Height: 16, Lon: 126, Lat: 90.5}), "image/jpeg", probe.Facts{},
+		},
+		"the ends of the world": {
+			mediatest.Picture(mediatest.Options{Width: 16, Height: 16, Lon: -180, Lat: 90}), "image/jpeg",
+			probe.Facts{Position: &probe.Position{Lon: -180, Lat: 90}},
+		},
+		"upright":              {mediatest.Picture(mediatest.Options{Width: 16, Height: 16, Orientation: 1}), "image/jpeg", probe.Facts{Orientation: 1}},
+		"the last orientation": {mediatest.Picture(mediatest.Options{Width: 16, Height: 16, Orientation: 8}), "image/jpeg", probe.Facts{Orientation: 8}},
+		"no such orientation":  {mediatest.Picture(mediatest.Options{Width: 16, Height: 16, Orientation: 9}), "image/jpeg", probe.Facts{}},
+		"text with blanks":     {mediatest.Picture(mediatest.Options{Width: 16, Height: 16, Model: "Phone  "}), "image/jpeg", probe.Facts{Model: "Phone"}},
 		"offset unknown": {
 			bytes.Replace(picture, []byte("+08:00"), []byte("      "), 1), "image/jpeg",
 			func() probe.Facts {

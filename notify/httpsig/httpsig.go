@@ -129,11 +129,7 @@ func component(req *http.Request, name string) (string, error) {
 // authority is the host in lower case, without the port that the scheme implies
 // (RFC 9421 2.2.3).
 func authority(req *http.Request) string {
-	host := req.Host
-	if host == "" {
-		host = req.URL.Host
-	}
-	host = strings.ToLower(host)
+	host := strings.ToLower(req.Host)
 	switch req.URL.Scheme {
 	case "http":
 		return strings.TrimSuffix(host, ":80")

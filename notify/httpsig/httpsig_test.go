@@ -84,12 +84,12 @@ func TestParameters(t *testing.T) {
 	t.Parallel()
 	req := vector(t)
 	p := httpsig.Params{
-		Created: time.Unix(1, 0), Expires: time.Unix(2, 0), Nonce: "n", KeyID: `a"\b`, Alg: "ed25519", Tag: "app",
+		Created: time.Unix(1, 0), Expires: time.Unix(2, 0), Nonce: " ~", KeyID: `a"\b`, Alg: "ed25519", Tag: "app",
 	}
 	if err := httpsig.Sign(req, "s", []string{"@query"}, p, vectorKey(t)); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := req.Header.Get("Signature-Input"), `s=("@query");created=1;expires=2;nonce="n";keyid="a\"\\b";alg="ed25519";tag="app"`; got != want {
+	if got, want := req.Header.Get("Signature-Input"), `s=("@query");created=1;expires=2;nonce=" ~";keyid="a\"\\b";alg="ed25519";tag="app"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	for input, want := range map[string]string{
@@ -121,6 +121,8 @@ func TestSignRefuses(t *testing.T) {
 		"a field that is there twice": {double, "date", "k"},
 		"an unknown component":        {vector(t), "@status", "k"},
 		"a key id with a line feed":   {vector(t), "date", "k\nk"},
+		"a key id beyond ASCII":       {vector(t), "date", "ключ"},
+		"a key id with a DEL":         {vector(t), "date", "k\x7f"},
 	} {
 		err := httpsig.Sign(tt.req, "s", []string{tt.component}, httpsig.Params{KeyID: tt.keyID}, vectorKey(t))
 		if err == nil || tt.req.Header.Get("Signature") != "" {
