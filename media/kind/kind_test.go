@@ -126,7 +126,7 @@ func TestHEIC(t *testing.T) {
 		"meta without version":   box("meta", []byte{0}),
 		"ten thousand boxes":     append(bytes.Clone(whole), bytes.Repeat(box("free"), 10_000)...),
 		"no height":              heic(ispe(100, 0)),
-		"a meta that lies":       box("meta", make([]byte, 4), []byte("\x00\x00\x00\x09free")),
+		"a meta that lies":       append(bytes.Clone(whole), box("meta", make([]byte, 4), []byte("\x00\x00\x00\x09free"))...),
 		"seven bytes":            append(bytes.Clone(whole), 0, 0, 0, 8, 'f', 'r', 'e'),
 		"size of zero":           heic(ispe(0, 100)),
 	}
