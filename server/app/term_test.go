@@ -452,4 +452,17 @@ func (d *docket) isErased(when string) {
 	if n := d.objects(); n > 0 {
 		d.t.Errorf("%s there are %d objects", when, n)
 	}
+	cursor, err := d.w.database(d.t).Collection("chain").Find(d.t.Context(), bson.M{"record": d.report})
+	var links []casefile.CustodyEvent
+	if err == nil {
+		err = cursor.All(d.t.Context(), &links)
+	}
+	if err != nil || len(links) == 0 {
+		d.t.Errorf("%s there is no chain of custody, %v", when, err)
+	}
+	for _, l := range links { // whoever has the file could tell by them that it was here
+		if l.Digest != "" || len(l.Salt) > 0 || l.Unlogged {
+			d.t.Errorf("%s the link %s has a digest or its salt", when, l.Act)
+		}
+	}
 }

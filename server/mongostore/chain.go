@@ -11,7 +11,8 @@ import (
 )
 
 // chains keeps the chains of custody (workflow.Chains). A link is written once;
-// only whether its leaf is in the log is noted on it later.
+// only whether its leaf is in the log is noted on it later, and with the erasure
+// of its record what it says of the file goes.
 type chains struct{ c *mongo.Collection }
 
 // chainCollection makes what chains of custody need.
@@ -19,6 +20,7 @@ func chainCollection(ctx context.Context, db *mongo.Database) error {
 	return collection{"chain", []mongo.IndexModel{
 		index("tenant", "item", "n"),
 		index("tenant", "item", "source"),
+		index("tenant", "record"),
 		{Keys: ascending("unlogged"), Options: options.Index().SetSparse(true)},
 	}}.create(ctx, db)
 }
@@ -54,4 +56,10 @@ func (s chains) Unlogged(ctx context.Context, limit int) ([]casefile.CustodyEven
 func (s chains) Logged(ctx context.Context, id string) error {
 	_, err := s.c.UpdateOne(ctx, bson.M{"_id": id}, bson.M{"$unset": bson.M{"unlogged": ""}})
 	return translate("note a logged link", err)
+}
+
+func (s chains) Forget(ctx context.Context, tenant, record string) error {
+	_, err := s.c.UpdateMany(ctx, bson.M{"tenant": tenant, "record": record, "unlogged": bson.M{"$exists": false}},
+		bson.M{"$set": bson.M{"digest": "", "salt": []byte{}}})
+	return translate("forget the digests of a chain", err)
 }

@@ -14,7 +14,7 @@ import (
 func linkOf(item string, n int, source string) casefile.CustodyEvent {
 	return casefile.CustodyEvent{
 		ID: casefile.CustodyID(item, n), Tenant: "county", Record: "r", Item: item, N: n, Act: casefile.CustodyView, On: "2026-03-01",
-		At: start(), By: "p", Source: source, Unlogged: true, Salt: []byte{1},
+		At: start(), By: "p", Digest: "d", Source: source, Unlogged: true, Salt: []byte{1},
 	}
 }
 
@@ -46,6 +46,15 @@ func chains(t *testing.T, s *mongostore.Store) {
 	open, err = s.Chains.Unlogged(ctx, 10)
 	ok(t, err)
 	same(t, "unlogged, less one", len(open), 3)
+	ok(t, s.Chains.Forget(ctx, "other", "r"))
+	page, err = s.Chains.List(ctx, "county", "a", 0, 1)
+	ok(t, err)
+	same(t, "salt", page[0].Salt, []byte{1})
+	ok(t, s.Chains.Forget(ctx, "county", "r"))
+	page, err = s.Chains.List(ctx, "county", "a", 0, 2)
+	ok(t, err)
+	same(t, "salt of a logged link, and of another", []int{len(page[0].Salt), len(page[1].Salt)}, []int{0, 1})
+	same(t, "digest of a logged link, and of another", []string{page[0].Digest, page[1].Digest}, []string{"", "d"})
 }
 
 // chainRace lets many take one place in a chain.

@@ -72,6 +72,20 @@ func (s *Service) CatchUpChains(ctx context.Context) (int, error) {
 	return len(open), nil
 }
 
+// forgetDigests takes out of the chains of a record what would tell whoever has a
+// file, or its copy, that it was here: digests, and the salts without which no
+// leaf of the log can be told from another. Acts and days stay. Leaves that are
+// left to be put into the log go there first.
+func (s *Service) forgetDigests(ctx context.Context, tenant, record string) error {
+	for n := chainPage; n == chainPage; {
+		var err error
+		if n, err = s.CatchUpChains(ctx); err != nil {
+			return err
+		}
+	}
+	return s.Chains.Forget(ctx, tenant, record)
+}
+
 // linkAt is an event of an item of a record as of now. What a reporter did has
 // the day alone (confidentiality 10).
 func (s *Service) linkAt(at time.Time, act casefile.CustodyAct, tenant, record, item, by string) casefile.CustodyEvent {

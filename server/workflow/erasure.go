@@ -75,6 +75,9 @@ func (s *Service) destroyed(ctx context.Context, tenant, report, envelope string
 	if err := s.forgetPrints(ctx, tenant, report); err != nil {
 		return err
 	}
+	if err := s.forgetDigests(ctx, tenant, report); err != nil {
+		return err
+	}
 	return s.dropObjects(ctx, tenant, envelope)
 }
 

@@ -156,6 +156,9 @@ type Chains interface {
 	Unlogged(ctx context.Context, limit int) ([]casefile.CustodyEvent, error)
 	// Logged notes that an event's leaf is in the log.
 	Logged(ctx context.Context, id string) error
+	// Forget takes digests and salts out of the events of a record whose leaves
+	// are in the log.
+	Forget(ctx context.Context, tenant, record string) error
 }
 
 // Lane is where jobs of one sort wait: a long film holds no photo up.
