@@ -51,8 +51,8 @@ func (a *App) logKeys() ([]string, error) {
 
 // logFlags are what the commands of the log are given.
 type logFlags struct {
-	url, proof, key, above, signer string
-	checkpoints                    []string // files
+	url, proof, statement, key, above, signer string
+	checkpoints                               []string // files
 }
 
 func (f *logFlags) define(set *flag.FlagSet) {
@@ -88,6 +88,7 @@ func verifyLog(ctx context.Context, c call) error {
 		f.define(set)
 		set.StringVar(&f.url, "url", "", "server whose log is checked by what is public of it")
 		set.StringVar(&f.proof, "proof", "", "file of GET /v1/receipt/proofs, checked against one checkpoint")
+		set.StringVar(&f.statement, "statement", "", "file of the statement that registration was answered with: the proofs are to be of that report")
 		set.StringVar(&f.above, "above", "", "verifier key of the level above")
 	}); err != nil {
 		return err
@@ -148,6 +149,9 @@ func verifyProof(c call, f logFlags, known note.Verifiers) error {
 	if err := proofs.Check(kept[0]); err != nil {
 		return err
 	}
+	if err := f.registered(proofs); err != nil {
+		return err
+	}
 	for _, p := range proofs.Proofs {
 		place := "waits for the checkpoint of " + p.Pending
 		if p.Index != nil {
@@ -158,6 +162,22 @@ func verifyProof(c call, f logFlags, known note.Verifiers) error {
 		}
 	}
 	return tell(c.Stdout, audit.Report{Size: kept[0].Size, Checkpoints: kept})
+}
+
+// registered compares proofs with the statement that was kept, if one was.
+func (f *logFlags) registered(proofs audit.Proofs) error {
+	if f.statement == "" {
+		return nil
+	}
+	text, err := os.ReadFile(f.statement)
+	if err != nil {
+		return err
+	}
+	s, err := vault.ReadStatement(strings.TrimSpace(string(text)))
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.statement, err)
+	}
+	return proofs.Register(s.Commitment, s.Day)
 }
 
 // tell prints what was found; a fault is an error.

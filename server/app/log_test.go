@@ -168,13 +168,21 @@ func TestProofsBehindTheReceipt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, bad := range map[string]error{
-		"another kind":   offline(changed(func(p *audit.Proofs) { p.Proofs[1].Kind = "opening.deny.DENIED" }), checkpoint, key),
-		"another day":    offline(changed(func(p *audit.Proofs) { p.Proofs[0].Day = "2026-01-01" }), checkpoint, key),
-		"another salt":   offline(changed(func(p *audit.Proofs) { p.Proofs[0].Salt[0] ^= 1 }), checkpoint, key),
-		"another place":  offline(changed(func(p *audit.Proofs) { *p.Proofs[0].Index ^= 1 }), checkpoint, key),
-		"a path cut":     offline(changed(func(p *audit.Proofs) { p.Proofs[0].Path = p.Proofs[0].Path[1:] }), checkpoint, key),
-		"another size":   offline(changed(func(p *audit.Proofs) { p.Size += 256 }), checkpoint, key),
-		"a late leaf":    offline(changed(func(p *audit.Proofs) { p.Proofs[0].Index, p.Proofs[0].Pending = nil, p.Proofs[0].Day }), checkpoint, key),
+		"another kind":  offline(changed(func(p *audit.Proofs) { p.Proofs[1].Kind = "opening.deny.DENIED" }), checkpoint, key),
+		"another day":   offline(changed(func(p *audit.Proofs) { p.Proofs[0].Day = "2026-01-01" }), checkpoint, key),
+		"another salt":  offline(changed(func(p *audit.Proofs) { p.Proofs[0].Salt[0] ^= 1 }), checkpoint, key),
+		"another place": offline(changed(func(p *audit.Proofs) { *p.Proofs[0].Index ^= 1 }), checkpoint, key),
+		"a path cut":    offline(changed(func(p *audit.Proofs) { p.Proofs[0].Path = p.Proofs[0].Path[1:] }), checkpoint, key),
+		"another size":  offline(changed(func(p *audit.Proofs) { p.Size += 256 }), checkpoint, key),
+		"a late leaf":   offline(changed(func(p *audit.Proofs) { p.Proofs[0].Index, p.Proofs[0].Pending = nil, p.Proofs[0].Day }), checkpoint, key),
+		"a dropped leaf": offline(changed(func(p *audit.Proofs) {
+			p.Proofs[0].Index, p.Proofs[0].Path, p.Proofs[0].Pending = nil, nil, "9999-12-31"
+			day, err := time.Parse(time.DateOnly, p.Proofs[0].Day)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Proofs[0].Day = day.AddDate(0, 0, -1).Format(time.DateOnly)
+		}), checkpoint, key),
 		"no proofs":      offline([]byte("nothing"), checkpoint, key),
 		"no key":         offline(file, checkpoint, ""),
 		"not its signer": offline(file, save(t, "forged", resigned(t, newest.Note, "", "", stranger)), key),
@@ -382,10 +390,29 @@ func TestNothingPublicBeforeTheDay(t *testing.T) {
 		t.Errorf("got %+v, want a leaf that waits for the next day", got)
 	}
 	w.tomorrow(t, 1)
-	got, _ := proofs(t, receipt)
+	got, file := proofs(t, receipt)
 	registered, err := vault.VerifyStatement(made.Statement, w.keyring(t).StatementKeys())
 	if err != nil || len(got.Proofs) != 1 || got.Proofs[0].Index == nil || registered.Commitment != got.Proofs[0].Commitment || registered.Day != got.Proofs[0].Day {
 		t.Errorf("got %+v for the statement %+v, %v", got, registered, err)
+	}
+	var newest wire.Checkpoint
+	if _, err := w.anyone().Do(t.Context(), apiclient.Call{Method: http.MethodGet, Path: "/v1/log/checkpoint"}, &newest); err != nil {
+		t.Fatal(err)
+	}
+	key, _ := w.logKey(t)
+	offline := func(proof []byte, statement string) error {
+		_, err := w.command(t, "", "log", "verify", "--proof", save(t, "proofs", proof), "--checkpoint", save(t, "checkpoint", []byte(newest.Note)),
+			"--key", key, "--statement", save(t, "statement", []byte(statement+"\n")))
+		return err
+	}
+	if err := offline(file, made.Statement); err != nil {
+		t.Error(err)
+	}
+	if err := offline([]byte(`{"size": 256, "proofs": []}`), made.Statement); err == nil || !strings.Contains(err.Error(), "is not among the proofs") {
+		t.Errorf("proofs without the registration: got %v", err)
+	}
+	if err := offline(file, "nothing"); err == nil {
+		t.Error("what is no statement was taken for one")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -38,10 +39,18 @@ func ReadProofs(r io.Reader) (Proofs, error) {
 	return p, nil
 }
 
+// Waits says whether a proof may wait for a later checkpoint than that of a day.
+// Who drops a leaf says every day that it comes tomorrow: a checkpoint holds
+// all of the days before its own.
+func (p Proof) Waits(day string) bool {
+	made, err := time.Parse(time.DateOnly, p.Day)
+	return err == nil && p.Index == nil && p.Pending > day && day <= made.AddDate(0, 0, 1).Format(time.DateOnly)
+}
+
 // Check says whether a proof leads to a checkpoint.
 func (p Proof) Check(c Signed) error {
 	if p.Index == nil {
-		return fmt.Errorf("%s of %s is not in a checkpoint yet", p.Kind, p.Day)
+		return fmt.Errorf("%s of %s is not in the checkpoint of %s: it was dropped, or the proofs are of another day", p.Kind, p.Day, c.Day)
 	}
 	if err := tlog.CheckRecord(p.Path, c.Tree.N, c.Tree.Hash, *p.Index, tlog.RecordHash(p.Data())); err != nil {
 		return fmt.Errorf("%s of %s is not leaf %d of the checkpoint of %s: %w", p.Kind, p.Day, *p.Index, c.Day, err)
@@ -54,7 +63,7 @@ func (p Proofs) Check(c Signed) error {
 	var errs []error
 	for _, proof := range p.Proofs {
 		switch {
-		case proof.Index == nil && proof.Pending > c.Day:
+		case proof.Waits(c.Day):
 		case p.Size != c.Size:
 			return fmt.Errorf("the proofs are for the checkpoint of size %d, this one has size %d", p.Size, c.Size)
 		default:
@@ -63,6 +72,26 @@ func (p Proofs) Check(c Signed) error {
 	}
 	return errors.Join(errs...)
 }
+
+// Register says whether the registration that a statement was signed for is
+// among the proofs, and nothing of another report: what is left out proves
+// itself as well as what is shown.
+func (p Proofs) Register(commitment, day string) error {
+	found := false
+	for _, proof := range p.Proofs {
+		if proof.Commitment != commitment {
+			return fmt.Errorf("%s of %s is of another report than the statement", proof.Kind, proof.Day)
+		}
+		found = found || (proof.Kind == registration && proof.Day == day)
+	}
+	if !found {
+		return fmt.Errorf("the registration of %s, which the statement was signed for, is not among the proofs", day)
+	}
+	return nil
+}
+
+// registration is the kind of the first leaf of every report.
+const registration = "report.register.RECEIVED"
 
 // tiles are the lowest tiles of a tree, one after the other.
 type tiles func(index int64, w int) ([]byte, error)

@@ -238,7 +238,7 @@ func (v *verification) link(item string, n int, l Link) {
 		v.fault("%s is not what its leaf commits to", name)
 		return
 	}
-	if l.Proof.Index == nil && l.Proof.Pending > v.Checkpoint.Day {
+	if l.Proof.Waits(v.Checkpoint.Day) {
 		v.Waiting = append(v.Waiting, name+" waits for the checkpoint of "+l.Proof.Pending)
 		return
 	}
