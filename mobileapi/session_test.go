@@ -53,12 +53,12 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// rotated is a second server on the same store, with a new key of sessions.
-func (r *rig) rotated() *rig {
+// rotated is a second server on the same store, with a new key of a purpose.
+func (r *rig) rotated(of vault.Purpose) *rig {
 	r.t.Helper()
 	next := *r
 	later := time.Now().Add(time.Second)
-	next.keys = must(vault.UseKey(must(vault.AddKey(r.keys, vault.Session, rand.Reader, later)), vault.Session, later))
+	next.keys = must(vault.UseKey(must(vault.AddKey(r.keys, of, rand.Reader, later)), of, later))
 	keyring := must(vault.Parse(next.keys))
 	deps := r.service.Deps
 	deps.Keyring = keyring
@@ -85,7 +85,7 @@ func TestKeyRotation(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	old := r.signIn("inspector")
-	next := r.rotated()
+	next := r.rotated(vault.Session)
 	if a := next.get("/v1/field/tasks", old.Access); a.status != http.StatusOK {
 		t.Errorf("a token of the old key: got %d %s", a.status, a.body)
 	}
@@ -99,6 +99,24 @@ func TestKeyRotation(t *testing.T) {
 	r.clock.pass(16 * time.Minute)
 	if a := next.get("/v1/field/tasks", old.Access); a.status != http.StatusUnauthorized {
 		t.Errorf("an expired token of the old key: got %d %s", a.status, a.body)
+	}
+}
+
+// A lost answer was asked for again after the keys were rotated: that was taken
+// for theft, and the session ended.
+func TestLostAnswerAcrossKeyRotation(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	first := r.signIn("inspector")
+	second := read[wire.Session](r, r.refresh(first.Refresh, device), http.StatusOK)
+	next := r.rotated(vault.Idempotency)
+	again := read[wire.Session](next, next.refresh(first.Refresh, device), http.StatusOK)
+	if again.Refresh != second.Refresh {
+		t.Error("a lost answer is not given again")
+	}
+	third := read[wire.Session](next, next.refresh(again.Refresh, device), http.StatusOK)
+	if again := read[wire.Session](next, next.refresh(second.Refresh, device), http.StatusOK); again.Refresh != third.Refresh {
+		t.Error("a lost answer under the new key is not given again")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,7 +189,7 @@ func (s *Service) newFamily(ctx context.Context, p casefile.Person, f Family) (S
 	f.ID, f.Tenant, f.Person, f.Current = family, p.Tenant, p.ID, digestOf(secret)
 	f.Begun, f.Turned, f.Expires = now, now, now.Add(familyLife)
 	err = s.Accounts.InsertFamily(ctx, f)
-	return Session{Tenant: p.Tenant, Person: p.ID, Family: family, Refresh: family + "." + secret}, err
+	return f.session(secret), err
 }
 
 // digestOf hashes a secret of 128 random bits: no key is needed for it.
@@ -210,8 +211,9 @@ func (s *Service) Refresh(ctx context.Context, token, device string) (Session, e
 	if !ok || err != nil {
 		return Session{}, errSession()
 	}
-	// The successor derives from the token, so that a repeat gets the same one.
-	next := s.Keyring.KeyHashes(key, "refresh", family)[0]
+	// The successor derives from the token, so that a repeat gets the same one,
+	// also after a new key came into use in between.
+	successors := s.Keyring.KeyHashes(key, "refresh", family)
 	for range maxTries {
 		f, err := s.Accounts.Family(ctx, family)
 		if fault.KindOf(err) == fault.NotFound {
@@ -224,15 +226,15 @@ func (s *Service) Refresh(ctx context.Context, token, device string) (Session, e
 		if f.Revoked || !now.Before(f.Expires) || f.Device != digestOf(device) {
 			return Session{}, errSession()
 		}
-		out := Session{Tenant: f.Tenant, Person: f.Person, Family: f.ID, Refresh: f.ID + "." + next}
-		was := f.Counter
+		next, was := successors[0], f.Counter
 		f.Counter++
 		switch digestOf(secret) {
 		case f.Current:
 			f.Previous, f.Current, f.Turned, f.Expires = f.Current, digestOf(next), now, now.Add(familyLife)
 		case f.Previous:
-			if now.Sub(f.Turned) <= refreshGrace && f.Current == digestOf(next) {
-				return out, nil
+			at := slices.IndexFunc(successors, func(secret string) bool { return f.Current == digestOf(secret) })
+			if at >= 0 && now.Sub(f.Turned) <= refreshGrace {
+				return f.session(successors[at]), nil
 			}
 			f.Revoked = true
 		default:
@@ -248,9 +250,14 @@ func (s *Service) Refresh(ctx context.Context, token, device string) (Session, e
 		if err != nil {
 			return Session{}, err
 		}
-		return out, nil
+		return f.session(next), nil
 	}
 	return Session{}, errBusy()
+}
+
+// session is the family's session with its newest token.
+func (f Family) session(secret string) Session {
+	return Session{Tenant: f.Tenant, Person: f.Person, Family: f.ID, Refresh: f.ID + "." + secret}
 }
 
 // SignOut revokes a family of the actor, such as that of the session itself.
