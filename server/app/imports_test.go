@@ -54,7 +54,7 @@ func under(pkg string, roots []string) bool {
 	return false
 }
 
-// TestImportsPointInwards walks the imports of every package (architecture.md).
+// TestImportsPointInwards walks the imports of every package.
 func TestImportsPointInwards(t *testing.T) {
 	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "gridwatch/...").Output()

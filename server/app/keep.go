@@ -20,10 +20,10 @@ import (
 
 const (
 	clockEvery  = 10 * time.Second
-	clockSkew   = 2 * time.Second // writes.md "First reporter"
+	clockSkew   = 2 * time.Second // the first reporter of a matter is the first by these clocks
 	sweepEvery  = time.Hour
 	printsEvery = time.Minute    // erased prints are in no memory for longer
-	sweepGrace  = 24 * time.Hour // writes.md "Registration"
+	sweepGrace  = 24 * time.Hour // a registration under way may own what no record names yet
 	pushLife    = 24 * time.Hour // a task is in the pull list anyway
 	hashesAtime = 2              // each takes 64 MiB
 

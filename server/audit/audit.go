@@ -1,6 +1,5 @@
 // Package audit is the log that cannot be changed without being seen: one
-// Merkle tree for the installation (confidentiality 11, writes.md "Merkle
-// sequencer").
+// Merkle tree for the installation (confidentiality 11).
 //
 // A leaf is a salted commitment to what happened with a report and on which
 // day; it names nothing. A sequencer gives leaves their index, in batches,

@@ -49,7 +49,7 @@ var AwardMoves = Table{Noun: "award", Moves: []Move{
 func AwardEnds() []State { return []State{AwardPaid, AwardNotEligible, AwardForfeited, AwardWaived} }
 
 // Award (奖励) of a report. Its id is made of the matter and the trigger, so a
-// second draft collides (writes.md "First reporter").
+// second draft collides.
 type Award struct {
 	Head `bson:",inline"`
 

@@ -178,7 +178,7 @@ const (
 	OpeningAskArchive  Action = "opening.ask_archive"
 )
 
-// policy is the table. Order of rows: surfaces of workflow.md.
+// policy is the table, by surface.
 var policy = map[Action][]rule{
 	TenantRead:   {{ofAll, []Role{Anyone}}},
 	ReportSubmit: {{ofAll, []Role{Anyone}}},

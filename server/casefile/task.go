@@ -13,7 +13,7 @@ const (
 	TaskDone         State = "DONE"
 )
 
-// TaskMoves is the table of moves of a task (派单 to 办结; workflow.md "task").
+// TaskMoves is the table of moves of a task (派单 to 办结).
 var TaskMoves = Table{Noun: "task", Moves: []Move{
 	{[]State{New}, "assign", []State{TaskAssigned}, ""},
 	{[]State{TaskAssigned}, "see", []State{TaskSeen}, ""},

@@ -15,8 +15,7 @@ import (
 //
 // An area code is the 12-digit statistics code (统计用区划代码): province 2,
 // city 2, county 2, township 3, village 3, the rest of it zero. A grid code
-// (单元网格标识码) is a village's code and a 3-digit sequence, 15 digits
-// (regulations.md 6.1).
+// (单元网格标识码) is a village's code and a 3-digit sequence, 15 digits.
 type Code string
 
 // Level is the level of an area. The zero Level is that of what is not a code.

@@ -12,7 +12,7 @@ type Datum string
 // The datums. CGCS2000, which the natural-resources system requires, and
 // WGS-84, which phones give, differ by centimetres and count as the same here.
 // Maps of AMap and Tencent use GCJ-02 and those of Baidu BD-09, 50 to 700 m
-// away: enough for the wrong village (regulations.md 6.5).
+// away: enough for the wrong village.
 const (
 	DatumWGS84    Datum = "wgs84"
 	DatumCGCS2000 Datum = "cgcs2000"

@@ -30,7 +30,7 @@ func NewIndex(grids []Grid, at time.Time) *Index {
 // Locate returns the grid that a point lies in, false if it lies in none. A
 // polygon holds its border. Among several grids that hold the point it is the
 // one with the lowest code, so that a point on a shared border always has one
-// answer (architecture.md, decision 5).
+// answer.
 func (x *Index) Locate(p WGS84) (Grid, bool) {
 	var found Grid
 	at := p.point()

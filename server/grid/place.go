@@ -8,7 +8,7 @@ import (
 )
 
 // Place is a position as a client gave it, kept as it came beside what it was
-// converted to (regulations.md 6.5).
+// converted to.
 type Place struct {
 	Lon       float64    `json:"lon" bson:"lon"` // degrees east
 	Lat       float64    `json:"lat" bson:"lat"` // degrees north

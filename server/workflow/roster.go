@@ -12,7 +12,7 @@ import (
 // Roster (岗位名册) is the one list of who holds the posts that must not fall
 // empty or mix, and of what waits for a second person. It lies in the tenant's
 // document and changes by compare-and-set: whoever decides sees all that was
-// decided before (writes.md "two-person rules").
+// decided before.
 type Roster struct {
 	Version        int64      `bson:"version"`
 	Administrators []string   `bson:"administrators"` // with a post without an end

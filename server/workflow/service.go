@@ -417,7 +417,7 @@ func (s *Service) locate(ctx context.Context, t Tenant, p grid.Place, pointer st
 
 // SetClock opens the intake or closes it: the order of reporters is the order
 // of the servers' clocks, so a process whose clock is more than two seconds off
-// the database's takes no reports in (writes.md "First reporter").
+// the database's takes no reports in.
 func (s *Service) SetClock(right bool) { s.closed.Store(!right) }
 
 // Intake refuses while the clock is wrong.

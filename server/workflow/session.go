@@ -19,7 +19,7 @@ import (
 // the trade.
 const (
 	familyLife   = 30 * 24 * time.Hour
-	refreshGrace = 10 * time.Minute // a lost answer in a valley is not theft (writes.md)
+	refreshGrace = 10 * time.Minute // a lost answer in a valley is not theft
 	freeFailures = 3
 	maxDelay     = 15 * time.Minute
 )

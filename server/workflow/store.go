@@ -356,7 +356,7 @@ type Ticket struct {
 	Expires time.Time `bson:"expires"`
 }
 
-// Family is one sign-in on one device and its refresh tokens (writes.md).
+// Family is one sign-in on one device and its refresh tokens.
 type Family struct {
 	ID       string    `bson:"_id"`
 	Tenant   string    `bson:"tenant"`

@@ -24,7 +24,7 @@ type Swept struct {
 }
 
 // Sweep removes what no record owns and what is older than a grace: objects
-// and envelopes of registrations that were never committed (writes.md). What
+// and envelopes of registrations that were never committed. What
 // fails is left, and the rest goes on; the error says so. While the clock is
 // wrong nothing is removed: it could be what is being written now.
 func (s *Service) Sweep(ctx context.Context, grace time.Duration) (Swept, error) {
