@@ -142,6 +142,49 @@ func TestSecondFactorDelays(t *testing.T) {
 	read[wire.Session](r, r.second(r.half().Half, r.code(secret)), http.StatusOK)
 }
 
+// A stranger who tried a wrong password whenever the account was free again kept
+// its officer out for good. Devices on which the officer signed in before wait
+// for their own wrong tries only, the others for all of those together.
+func TestStrangersKeptAnOfficerOut(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	secret, _ := r.enrol()
+	inspector := wire.OpenSession{Tenant: "county", Login: "inspector", Password: password, Device: device}
+	read[wire.Session](r, r.post("/v1/session", "", "", inspector), http.StatusOK)
+	from := func(login, device, password string) answer {
+		return r.post("/v1/session", "", "", wire.OpenSession{Tenant: "county", Login: login, Password: password, Device: device})
+	}
+	for range 12 {
+		for _, login := range []string{"payer", "inspector"} {
+			if a := from(login, newKey(), "wrong"); a.code() != "session.wrong" {
+				t.Fatalf("a stranger: got %d %s", a.status, a.body)
+			}
+		}
+		r.clock.pass(5 * time.Minute)
+	}
+	for range 3 {
+		from("payer", newKey(), "wrong")
+		from("inspector", newKey(), "wrong")
+		r.clock.pass(16 * time.Minute)
+	}
+	from("payer", newKey(), "wrong")
+	from("inspector", newKey(), "wrong")
+	read[wire.Session](r, r.post("/v1/session", "", "", inspector), http.StatusOK)
+	read[wire.Session](r, r.second(r.half().Half, r.code(secret)), http.StatusOK)
+
+	for _, login := range []string{"payer", "inspector"} { // who signed in ends nobody else's wait
+		if a := from(login, newKey(), password); a.code() != "session.wrong" {
+			t.Errorf("%s: a stranger with the password, while strangers wait: got %d %s", login, a.status, a.body)
+		}
+	}
+	for range 4 { // and a known device has no more tries than others
+		from("inspector", device, "wrong")
+	}
+	if a := r.post("/v1/session", "", "", inspector); a.code() != "session.wrong" {
+		t.Errorf("a right password on a device that waits: got %d %s", a.status, a.body)
+	}
+}
+
 // A new secret takes a code of the old one, and is in force with its own first.
 func TestReplaceTOTP(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,8 @@ package app_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"os"
@@ -92,6 +94,14 @@ func TestFirstSignIn(t *testing.T) {
 			right := &typist{first: []string{"000000"}}
 			if err := try(right); err != nil {
 				t.Fatalf("%v\n%s", err, right.said.String())
+			}
+			kept, err := os.ReadFile(password + ".device")
+			if err != nil {
+				t.Fatal(err)
+			}
+			account, err := w.store.Accounts.Account(t.Context(), demo.Tenant, login)
+			if sum := sha256.Sum256(bytes.TrimSpace(kept)); err != nil || len(account.Known) != 1 || account.Known[0].Device != hex.EncodeToString(sum[:]) {
+				t.Errorf("the account knows %+v, %v, want the machine of the tool", account.Known, err)
 			}
 			codes := recoveryCode.FindAllStringSubmatch(right.said.String(), -1)
 			if len(codes) != 10 {

@@ -19,7 +19,7 @@ func (s accounts) Account(ctx context.Context, tenant, login string) (workflow.A
 // TurnAccount leaves alone what imports write.
 func (s accounts) TurnAccount(ctx context.Context, a workflow.Account, was int64) error {
 	res, err := s.db.Collection("account").UpdateOne(ctx, bson.M{"_id": a.ID, "version": versionIs(was)}, bson.M{"$set": bson.M{
-		"failures": a.Failures, "until": a.Until, "version": a.Version, "factors": a.Factors,
+		"failures": a.Failures, "until": a.Until, "version": a.Version, "factors": a.Factors, "known": a.Known,
 	}})
 	if err == nil && res.MatchedCount == 0 {
 		return errStale

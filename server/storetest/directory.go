@@ -43,6 +43,7 @@ func people(t *testing.T, s *mongostore.Store) {
 	refused(t, err, fault.NotFound, "record.not_found")
 
 	a.Failures, a.Until, a.Version = 3, start(), 1
+	a.Known = []workflow.KnownDevice{{Device: "d", Failures: 1, Until: start()}}
 	a.Factors = &workflow.Factors{Key: []byte("k"), TOTP: []byte("s"), Step: 7, Recovery: []string{"r"}, Pending: []byte{}, Passkeys: []workflow.Passkey{}}
 	ok(t, s.Accounts.TurnAccount(ctx, a, 0))
 	same(t, "turned", must[workflow.Account](t)(s.Accounts.Account(ctx, "county", "desk1")), a)

@@ -63,7 +63,8 @@ func (s *Service) SignIn(ctx context.Context, in Credentials) (Session, error) {
 	var person casefile.Person
 	second := false
 	// Read again: of many tries at once each counts those that ended before it.
-	account, err = s.try(ctx, in.Tenant, in.Login, errSignIn, func(a *Account) (bool, error) {
+	device := digestOf(in.Device)
+	account, err = s.try(ctx, in.Tenant, in.Login, device, errSignIn, func(a *Account) (bool, error) {
 		if !right {
 			return false, nil
 		}
@@ -76,9 +77,10 @@ func (s *Service) SignIn(ctx context.Context, in Credentials) (Session, error) {
 		if second, err = s.needsSecond(ctx, person, a.Factors); second || err != nil {
 			return false, cmp.Or(err, errSame) // wrong codes count on until one is right
 		}
-		if a.Failures == 0 {
+		if failures, _ := a.tries(device); *failures == 0 && a.knows(device) {
 			return false, errSame
 		}
+		a.know(device)
 		return true, nil
 	})
 	if err != nil {
@@ -87,15 +89,16 @@ func (s *Service) SignIn(ctx context.Context, in Credentials) (Session, error) {
 	if second {
 		return s.newHalf(ctx, person, account.Factors, in)
 	}
-	return s.newFamily(ctx, person, Family{Device: digestOf(in.Device), Label: in.Label})
+	return s.newFamily(ctx, person, Family{Device: device, Label: in.Label})
 }
 
 // try changes an account by one try of a factor, which is right or wrong. All
 // tries of an account are in one order: the outcome counts only if no other try
 // came between. Wrong, too early and unknown are refused alike. An error of
-// check leaves the account as it was; errSame does so without a refusal.
+// check leaves the account as it was; errSame does so without a refusal. The
+// tries of a device that the account knows count apart; "" is none.
 func (s *Service) try(
-	ctx context.Context, tenant, login string, refusal func() error, check func(*Account) (bool, error),
+	ctx context.Context, tenant, login, device string, refusal func() error, check func(*Account) (bool, error),
 ) (Account, error) {
 	for range maxTries {
 		a, known, err := s.account(ctx, tenant, login)
@@ -103,7 +106,8 @@ func (s *Service) try(
 			return a, err
 		}
 		now := s.now()
-		if !known || now.Before(a.Until) {
+		failures, until := a.tries(device)
+		if !known || now.Before(*until) {
 			return a, refusal()
 		}
 		right, err := check(&a)
@@ -114,11 +118,12 @@ func (s *Service) try(
 			return a, err
 		}
 		was := a.Version
-		failures := a.Failures
-		a.Version, a.Failures = a.Version+1, 0
-		if !right {
-			a.Failures = failures + 1
-			a.Until = now.Add(delay(a.Failures))
+		a.Version++
+		if right {
+			*failures = 0
+		} else {
+			*failures++
+			*until = now.Add(delay(*failures))
 		}
 		err = s.Accounts.TurnAccount(ctx, a, was)
 		switch {
@@ -130,6 +135,32 @@ func (s *Service) try(
 		return a, err
 	}
 	return Account{}, errBusy()
+}
+
+// maxKnown bounds the devices that an account knows.
+const maxKnown = 8
+
+func (a *Account) place(device string) int {
+	return slices.IndexFunc(a.Known, func(k KnownDevice) bool { return k.Device == device })
+}
+
+func (a *Account) knows(device string) bool { return a.place(device) >= 0 }
+
+// tries are the wrong tries in a row of a device, and until when there is none:
+// of one that the account knows its own, of all others together.
+func (a *Account) tries(device string) (*int, *time.Time) {
+	if at := a.place(device); at >= 0 {
+		return &a.Known[at].Failures, &a.Known[at].Until
+	}
+	return &a.Failures, &a.Until
+}
+
+// know notes a device on which the person has signed in; the one that was used
+// least of late makes room.
+func (a *Account) know(device string) {
+	known := slices.DeleteFunc(slices.Clone(a.Known), func(k KnownDevice) bool { return k.Device == device })
+	known = append(known, KnownDevice{Device: device})
+	a.Known = known[max(0, len(known)-maxKnown):]
 }
 
 // turnAccount changes an account until nobody changed it meanwhile.

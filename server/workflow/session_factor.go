@@ -160,15 +160,19 @@ func (s *Service) SecondFactor(ctx context.Context, token, device, code string) 
 		return Session{}, nil, err
 	}
 	var codes []string
-	_, err = s.try(ctx, half.Tenant, half.Login, errSecond, func(a *Account) (bool, error) {
+	_, err = s.try(ctx, half.Tenant, half.Login, half.Device, errSecond, func(a *Account) (bool, error) {
 		if (half.Purpose == enrolTicket) == a.Factors.inForce() {
 			return false, errHalf() // enrolled or forgotten meanwhile
 		}
-		if half.Purpose == halfTicket {
-			return s.checkCode(a, code)
-		}
 		var right bool
-		right, codes, err = s.enrol(a, code)
+		if half.Purpose == halfTicket {
+			right, err = s.checkCode(a, code)
+		} else {
+			right, codes, err = s.enrol(a, code)
+		}
+		if right {
+			a.know(half.Device)
+		}
 		return right, err
 	})
 	if err != nil {
@@ -265,7 +269,7 @@ func (s *Service) EnrolFirst(ctx context.Context, token, device string) (Enrolme
 	if err != nil {
 		return Enrolment{}, err
 	}
-	return s.begin(ctx, half.Tenant, half.Login, errSecond, func(a *Account) (bool, error) {
+	return s.begin(ctx, half.Tenant, half.Login, half.Device, errSecond, func(a *Account) (bool, error) {
 		if a.Factors.inForce() {
 			return false, errHalf()
 		}
@@ -280,7 +284,7 @@ func (s *Service) EnrolTOTP(ctx context.Context, actor casefile.Actor, code stri
 	if err != nil {
 		return Enrolment{}, err
 	}
-	return s.begin(ctx, p.Tenant, p.Login, errCode, func(a *Account) (bool, error) { return s.prove(a, code) })
+	return s.begin(ctx, p.Tenant, p.Login, "", errCode, func(a *Account) (bool, error) { return s.prove(a, code) })
 }
 
 // prove checks a code of who has a second factor.
@@ -293,13 +297,13 @@ func (s *Service) prove(a *Account, code string) (bool, error) {
 
 // begin keeps a new secret as pending, once the check has passed.
 func (s *Service) begin(
-	ctx context.Context, tenant, login string, refusal func() error, check func(*Account) (bool, error),
+	ctx context.Context, tenant, login, device string, refusal func() error, check func(*Account) (bool, error),
 ) (Enrolment, error) {
 	key, err := totp.Generate(totp.GenerateOpts{Issuer: "Gridwatch " + tenant, AccountName: login, SecretSize: totpBytes, Rand: s.Random})
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("draw a secret: %w", err)
 	}
-	_, err = s.try(ctx, tenant, login, refusal, func(a *Account) (bool, error) {
+	_, err = s.try(ctx, tenant, login, device, refusal, func(a *Account) (bool, error) {
 		if right, err := check(a); !right || err != nil {
 			return false, err
 		}
@@ -338,7 +342,7 @@ func (s *Service) ConfirmTOTP(ctx context.Context, actor casefile.Actor, code st
 		return nil, err
 	}
 	var codes []string
-	_, err = s.try(ctx, p.Tenant, p.Login, errCode, func(a *Account) (bool, error) {
+	_, err = s.try(ctx, p.Tenant, p.Login, "", errCode, func(a *Account) (bool, error) {
 		var right bool
 		right, codes, err = s.enrol(a, code)
 		return right, err
@@ -359,14 +363,14 @@ func (s *Service) MyFactors(ctx context.Context, actor casefile.Actor) (Factors,
 	return *a.Factors, nil
 }
 
-// forgetFactors lets a person enrol anew.
+// forgetFactors lets a person enrol anew; no device is known any more.
 func (s *Service) forgetFactors(ctx context.Context, tenant, person string) error {
 	p, err := s.Directory.Person(ctx, tenant, person)
 	if err != nil {
 		return err
 	}
 	return turnAccount(ctx, s.Accounts, tenant, p.Login, func(a *Account) error {
-		a.Factors = nil
+		a.Factors, a.Known = nil, nil
 		return nil
 	})
 }

@@ -121,7 +121,7 @@ func (s *Service) AddPasskey(ctx context.Context, actor casefile.Actor, code str
 		return Ceremony{}, err
 	}
 	var h holder
-	_, err = s.try(ctx, p.Tenant, p.Login, errCode, func(a *Account) (bool, error) {
+	_, err = s.try(ctx, p.Tenant, p.Login, "", errCode, func(a *Account) (bool, error) {
 		if !a.Factors.inForce() {
 			return false, fault.New(fault.Conflict, "passkey.totp_first", "an authenticator app comes first, a passkey beside it")
 		}
@@ -255,7 +255,7 @@ func (s *Service) ByPasskey(ctx context.Context, token, device, ceremony string,
 	if err != nil {
 		return Session{}, err
 	}
-	_, err = s.try(ctx, half.Tenant, half.Login, errSecond, func(a *Account) (bool, error) {
+	_, err = s.try(ctx, half.Tenant, half.Login, half.Device, errSecond, func(a *Account) (bool, error) {
 		if !a.Factors.inForce() {
 			return false, errHalf()
 		}
@@ -271,6 +271,7 @@ func (s *Service) ByPasskey(ctx context.Context, token, device, ceremony string,
 		if at < 0 {
 			return false, nil
 		}
+		a.know(half.Device)
 		a.Factors.Passkeys[at].Sealed, err = s.sealPasskey(a, a.Factors.Passkeys[at].ID, credential)
 		return true, err
 	})

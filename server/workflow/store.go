@@ -320,8 +320,17 @@ type Account struct {
 	Until    time.Time `bson:"until"`    // no try before
 
 	// Imports leave these as they are.
-	Version int64    `bson:"version,omitempty"` // of what sign-ins change
-	Factors *Factors `bson:"factors,omitempty"`
+	Version int64         `bson:"version,omitempty"` // of what sign-ins change
+	Factors *Factors      `bson:"factors,omitempty"`
+	Known   []KnownDevice `bson:"known,omitempty"` // oldest first
+}
+
+// KnownDevice is a device on which the person signed in: its wrong tries count
+// apart, so that those of strangers keep nobody out.
+type KnownDevice struct {
+	Device   string    `bson:"device"` // hash of the device's own id
+	Failures int       `bson:"failures"`
+	Until    time.Time `bson:"until"`
 }
 
 // Factors are a person's second factors, sealed under a key of the account.

@@ -271,7 +271,7 @@ func (o options) connect(ctx context.Context, env Env) (apiclient.Client, error)
 	if err != nil {
 		return c, err
 	}
-	device, err := vault.NewID(env.Random)
+	device, err := o.device(env.Random)
 	if err != nil {
 		return c, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -30,7 +31,7 @@ func signInFirst(ctx context.Context, o options, env Env) error {
 	if err != nil {
 		return err
 	}
-	device, err := vault.NewID(env.Random)
+	device, err := o.device(env.Random)
 	if err != nil {
 		return err
 	}
@@ -39,6 +40,22 @@ func signInFirst(ctx context.Context, o options, env Env) error {
 		return err
 	}
 	return errors.Join(f.enrol(ctx, env), f.leave(ctx))
+}
+
+// device is the id by which the server knows this machine: wrong tries of
+// strangers elsewhere do not keep its officer out. It lies beside the
+// password; where nothing can be written, it is another one every time.
+func (o options) device(random io.Reader) (string, error) {
+	path := o.passwordFile + ".device"
+	kept, err := secretFrom(path)
+	if err == nil && len(kept) == 32 {
+		return kept, nil
+	}
+	id, err := vault.NewID(random)
+	if err == nil {
+		_ = writeNew(path, []byte(id+"\n")) // a medium that is read only signs in as well
+	}
+	return id, err
 }
 
 // firstFactor is a first sign-in under way: half a session where the tenant's
