@@ -19,32 +19,39 @@ type room struct {
 	open, all int
 	patience  time.Duration
 	mu        sync.Mutex
-	inside    map[*Sender]struct{}
+	inside    map[peer]struct{}
+}
+
+// peer is the other end of a request, which sends its body or takes the answer.
+type peer interface {
+	// Progress is how many bytes went over, and how long the other end took.
+	Progress() (bytes int64, waited time.Duration)
+	Cut()
 }
 
 func newRoom(all int, patience time.Duration) *room {
-	return &room{open: (all + 1) / 2, all: all, patience: patience, inside: map[*Sender]struct{}{}}
+	return &room{open: (all + 1) / 2, all: all, patience: patience, inside: map[peer]struct{}{}}
 }
 
 // take takes a place if fewer than most are taken, or one of all can be made.
-func (r *room) take(most int, s *Sender) bool {
+func (r *room) take(most int, p peer) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.inside) >= most && (most < r.all || !r.cut()) {
 		return false
 	}
-	r.inside[s] = struct{}{}
+	r.inside[p] = struct{}{}
 	return true
 }
 
 // cut ends the slowest, if one is slow.
 func (r *room) cut() bool {
-	var slowest *Sender
+	var slowest peer
 	var least float64 // bytes a second
-	for s := range r.inside {
-		bytes, waited := s.Progress()
+	for p := range r.inside {
+		bytes, waited := p.Progress()
 		if rate := float64(bytes) / waited.Seconds(); waited >= r.patience && (slowest == nil || rate < least) {
-			slowest, least = s, rate
+			slowest, least = p, rate
 		}
 	}
 	if slowest == nil {
@@ -56,10 +63,20 @@ func (r *room) cut() bool {
 }
 
 // leave gives the place back, unless it is another's already.
-func (r *room) leave(s *Sender) {
+func (r *room) leave(p peer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.inside, s)
+	delete(r.inside, p)
+}
+
+// change gives the place of one to another, if it still has it.
+func (r *room) change(from, to peer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.inside[from]; ok {
+		delete(r.inside, from)
+		r.inside[to] = struct{}{}
+	}
 }
 
 // accounts bounds the requests of each person and each receipt. It is in

@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +10,10 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -46,8 +47,9 @@ func FileName(name, mediaType string) string {
 
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
-// write answers with a reply. The request's context ends with the stream.
-func (s *Server) write(c *fiber.Ctx, r Reply, cancel context.CancelFunc) error {
+// write answers with a reply. What the request holds ends with the stream.
+func (s *Server) write(q *Request, r Reply, end func()) error {
+	c := q.c
 	var text []byte
 	if r.Body != nil {
 		var err error
@@ -77,10 +79,12 @@ func (s *Server) write(c *fiber.Ctx, r Reply, cancel context.CancelFunc) error {
 		c.Set(fiber.HeaderContentType, r.Stream.Type)
 		c.Set(fiber.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": r.Stream.Name}))
 		c.Status(partly(cmp.Or(r.Status, http.StatusOK), part))
-		c.Response().SetBodyStream(&outgoing{
-			Stream: r.Stream, now: s.Now, stall: s.Stall, cancel: cancel,
+		q.taker = &outgoing{
+			Stream: r.Stream, now: s.Now, stall: s.Stall, end: end,
 			conn: c.Context().Conn(), //nolint:forbidigo // the connection, for its write deadline; the context is not used
-		}, int(r.Stream.Size))
+		}
+		s.taking.change(q.Sender(), q.taker)
+		c.Response().SetBodyStream(q.taker, int(r.Stream.Size))
 	case r.Body != nil:
 		c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 		c.Status(cmp.Or(r.Status, http.StatusOK)).Response().SetBodyRaw(text)
@@ -93,20 +97,65 @@ func (s *Server) write(c *fiber.Ctx, r Reply, cancel context.CancelFunc) error {
 // outgoing moves the write deadline on as the client takes what it is sent.
 type outgoing struct {
 	*Stream
-	conn   net.Conn
-	now    func() time.Time
-	stall  time.Duration
-	cancel context.CancelFunc
+	conn  net.Conn
+	now   func() time.Time
+	stall time.Duration
+	end   func()
+
+	mu     sync.Mutex
+	bytes  int64
+	waited time.Duration // for the client to take what was read
+	since  time.Time     // what was read last is being taken; zero if nothing is
+	cut    bool
 }
 
 // Read implements io.Reader.
 func (o *outgoing) Read(p []byte) (int, error) {
+	if err := o.begin(); err != nil {
+		return 0, err
+	}
+	n, err := o.ReadCloser.Read(p)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bytes += int64(n)
+	o.since = o.now()
+	return n, err
+}
+
+func (o *outgoing) begin() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cut {
+		return os.ErrDeadlineExceeded
+	}
+	if !o.since.IsZero() {
+		o.waited += o.now().Sub(o.since)
+		o.since = time.Time{}
+	}
 	_ = o.conn.SetWriteDeadline(o.now().Add(o.stall)) // a broken connection shows in the write
-	return o.ReadCloser.Read(p)
+	return nil
+}
+
+// Progress is how many bytes were read, and how long the client took for them.
+func (o *outgoing) Progress() (int64, time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.since.IsZero() {
+		return o.bytes, o.waited
+	}
+	return o.bytes, o.waited + o.now().Sub(o.since)
+}
+
+// Cut ends the answer in its middle; a client asks for the rest by its range.
+func (o *outgoing) Cut() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.cut = true
+	_ = o.conn.SetWriteDeadline(time.Unix(1, 0))
 }
 
 // Close implements io.Closer.
 func (o *outgoing) Close() error {
-	o.cancel()
+	o.end()
 	return o.ReadCloser.Close()
 }

@@ -38,6 +38,8 @@ type Request struct {
 	c     *fiber.Ctx
 	route Route
 	body  *body
+	taker *outgoing
+	leave func() // gives the place back; it may be called again
 	raw   []byte
 	parts *multipart.Reader
 }

@@ -145,3 +145,56 @@ func TestOwnPauseIsNotTheSenders(t *testing.T) {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 }
+
+// zeros never end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// TestSlowTakersHeldMemory: a part of each file lay in memory for as long as its
+// taker liked, and one receipt could ask for as many as it liked.
+func TestSlowTakersHeldMemory(t *testing.T) {
+	t.Parallel()
+	const size = 64 << 20 // more than sockets take by themselves
+	clock, entered := new(ahead), make(chan struct{}, 100)
+	r := start(t, Deps{Now: clock.now, Patience: time.Hour, Downloads: 2, DownloadsOfOne: 1}, Route{
+		Method: "GET", Path: "/file", Action: casefile.ReceiptRead, Download: true,
+		Handle: func(*Request) (Reply, error) {
+			entered <- struct{}{}
+			return Reply{Stream: &Stream{ReadCloser: io.NopCloser(io.LimitReader(zeros{}, size)), Size: size, Type: "image/jpeg", Name: "x.jpg"}}, nil
+		},
+	})
+	auth := func(receipt string) string { return "Bearer " + r.token(Receipt, receipt, "") }
+	ask := func(receipt string) answer { return r.ask("GET", "/file", nil, "Authorization", auth(receipt)) }
+	slow := map[string]net.Conn{}
+	for _, receipt := range []string{"R", "S"} {
+		c := r.dial()
+		slow[receipt] = c
+		write(t, c, "GET /file HTTP/1.1\r\nHost: x\r\nAuthorization: "+auth(receipt)+"\r\n\r\n")
+		<-entered
+		if got := ask(receipt); got.code() != "server.too_many" {
+			t.Errorf("got %d for the second file of one", got.status)
+		}
+	}
+	if got := ask("T"); got.code() != "server.busy" {
+		t.Errorf("got %d while nobody was slow", got.status)
+	}
+	clock.by.Store(int64(2 * time.Hour))
+	for got := ask("T"); got.status != 200 || len(got.body) != size; got = ask("T") { // until the two are being sent
+		if got.code() != "server.busy" {
+			t.Fatalf("got %d", got.status)
+		}
+	}
+	whole := 0
+	for _, c := range slow {
+		if n, err := io.Copy(io.Discard, io.LimitReader(c, size)); err == nil && n == size {
+			whole++
+		}
+	}
+	if whole != 1 {
+		t.Errorf("got %d of the two whole, want one cut off", whole)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -32,22 +33,29 @@ func (s *Server) serve(base context.Context, r Route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		began := s.Now()
 		ctx, cancel := context.WithTimeout(base, deadline)
-		streams := false // then the context ends with the stream
-		defer func() {
-			if !streams {
-				cancel()
-			}
-		}()
+		streams := false // then context and place end with the stream
 		for name, value := range r.Header {
 			c.Set(name, value)
 		}
-		q := &Request{ctx: ctx, c: c, route: r, Lang: languageOf(c), body: s.bodyOf(c, r, began.Add(deadline))}
+		q := &Request{ctx: ctx, c: c, route: r, Lang: languageOf(c), body: s.bodyOf(c, r, began.Add(deadline)), leave: func() {}}
+		end := func() {
+			cancel()
+			q.leave()
+		}
+		defer func() {
+			if !streams {
+				end()
+			}
+		}()
 		reply, err := s.recovered(q, public)
+		if err != nil || reply.Stream == nil || public {
+			q.leave()
+		}
 		if !q.body.finish(s.Now) {
 			c.Set(fiber.HeaderConnection, "close")
 		}
 		if err == nil {
-			err = s.write(c, reply, cancel)
+			err = s.write(q, reply, end)
 		}
 		if err != nil {
 			s.fail(ctx, c, r.pattern(), err)
@@ -108,11 +116,11 @@ func (s *Server) handle(q *Request, public bool) (Reply, error) {
 			return Reply{}, fault.Absent()
 		}
 	}
-	release, err := s.admit(q, public)
+	leave, err := s.admit(q, public)
 	if err != nil {
 		return Reply{}, err
 	}
-	defer release()
+	q.leave = sync.OnceFunc(leave)
 	if err := q.accept(); err != nil {
 		return Reply{}, err
 	}
@@ -163,22 +171,28 @@ func (s *Server) admit(q *Request, public bool) (func(), error) {
 // admitNamed bounds the requests of each person and each receipt, and the
 // streams of all.
 func (s *Server) admitNamed(q *Request) (func(), error) {
-	accounts := s.accounts
-	if q.route.Stream {
-		accounts = s.streams
+	accounts, room := s.accounts, (*room)(nil)
+	switch {
+	case q.route.Stream:
+		accounts, room = s.streams, s.named
+	case q.route.Download:
+		accounts, room = s.files, s.taking
 	}
 	leave := accounts.enter(q.Actor, s.Now())
 	switch {
 	case leave == nil:
 		return nil, fault.New(fault.Busy, "server.too_many", "too many requests from this account; slow down")
-	case !q.route.Stream:
+	case room == nil:
 		return leave, nil
-	case !s.named.take(s.named.all, q.Sender()):
+	case !room.take(room.all, q.Sender()):
 		leave()
 		return nil, errBusy()
 	}
 	return func() {
-		s.named.leave(q.Sender())
+		room.leave(q.Sender())
+		if q.taker != nil {
+			room.leave(q.taker)
+		}
 		leave()
 	}, nil
 }

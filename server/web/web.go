@@ -87,6 +87,8 @@ type Deps struct {
 	PerMinute       int           // 300: requests a minute of one person or receipt
 	Uploads         int           // 512: streams at once of persons and receipts
 	UploadsOfOne    int           // 32: streams at once of one of them
+	Downloads       int           // 64: files at once that persons and receipts are sent
+	DownloadsOfOne  int           // 8: files at once that one of them is
 	Strict          bool          // says Strict-Transport-Security: TLS here or at a trusted proxy
 }
 
@@ -98,7 +100,9 @@ type Server struct {
 	uploads  *room
 	signIns  *room
 	named    *room // streams of persons and receipts
+	taking   *room // files that they are sent: a part of each is in memory
 	accounts *accounts
+	files    *accounts // of requests for files
 	streams  *accounts // of requests that stream: a file may come in many pieces
 	actors   *actors
 }
@@ -116,6 +120,8 @@ func New(d Deps) *Server {
 		signIns:  newRoom(cmp.Or(d.SignIns, 64), d.Patience),
 		named:    newRoom(cmp.Or(d.Uploads, 512), d.Patience),
 		accounts: newAccounts(cmp.Or(d.PerMinute, 300), math.MaxInt),
+		taking:   newRoom(cmp.Or(d.Downloads, 64), d.Patience),
+		files:    newAccounts(cmp.Or(d.PerMinute, 300), cmp.Or(d.DownloadsOfOne, 8)),
 		streams:  newAccounts(10*cmp.Or(d.PerMinute, 300), cmp.Or(d.UploadsOfOne, 32)),
 		actors:   &actors{directory: d.Directory, kept: map[Claims]cachedActor{}},
 	}
