@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -65,6 +67,7 @@ func (l Listening) Listen(ctx context.Context) (net.Listener, error) {
 type listener struct {
 	net.Listener
 	proxies []netip.Prefix
+	waiting *waiting // nil bounds nothing
 }
 
 // Accept implements net.Listener.
@@ -75,7 +78,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if l.admits(c.RemoteAddr()) {
-			return &conn{Conn: c}, nil
+			return l.waiting.add(&conn{Conn: c, of: l.waiting}), nil
 		}
 		_ = c.Close() // who it was is not said
 	}
@@ -96,6 +99,88 @@ func (l *listener) admits(peer net.Addr) bool {
 type conn struct {
 	net.Conn
 	ended atomic.Bool
+	of    *waiting
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.of.drop(c)
+	return c.Conn.Close()
+}
+
+// waiting are the connections that there are, and since when those that are not
+// being served wait for a request. When there are as many as may be, the one that
+// waited longest makes room for a new one: who opens connections and says nothing
+// keeps nobody out.
+type waiting struct {
+	most  int
+	mu    sync.Mutex
+	turn  uint64
+	conns map[*conn]uint64 // the turn from which it waits; serving while it is served
+}
+
+const serving = math.MaxUint64
+
+func newWaiting(most int) *waiting { return &waiting{most: most, conns: map[*conn]uint64{}} }
+
+func (w *waiting) add(c *conn) *conn {
+	if w == nil {
+		return c
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.conns) >= w.most {
+		var oldest *conn
+		since := uint64(serving)
+		for other, turn := range w.conns {
+			if turn < since {
+				oldest, since = other, turn
+			}
+		}
+		if oldest != nil {
+			delete(w.conns, oldest)
+			oldest.hangUp()
+		}
+	}
+	w.turn++
+	w.conns[c] = w.turn
+	return c
+}
+
+// hangUp closes the connection without the last words of TLS, which would have
+// to be waited for.
+func (c *conn) hangUp() {
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		_ = t.NetConn().Close()
+		return
+	}
+	_ = c.Conn.Close()
+}
+
+func (w *waiting) drop(c *conn) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.conns, c)
+}
+
+// serve says that a request of a connection is being served, or is no more.
+func (w *waiting) serve(c *conn, served bool) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.conns[c]; !ok {
+		return
+	}
+	w.turn++
+	w.conns[c] = w.turn
+	if served {
+		w.conns[c] = serving
+	}
 }
 
 // Read implements net.Conn.
@@ -111,11 +196,13 @@ func (c *conn) Read(p []byte) (int, error) {
 // what is being served the drain time, which must be longer than the request
 // deadline. It returns nil after a whole drain.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, drain time.Duration) error {
-	if _, ok := ln.(*listener); !ok {
-		ln = &listener{Listener: ln}
+	l, ok := ln.(*listener)
+	if !ok {
+		l = &listener{Listener: ln}
 	}
+	l.waiting = newWaiting(s.Connections)
 	served := make(chan error, 1)
-	go func() { served <- s.app.Listener(ln) }()
+	go func() { served <- s.app.Listener(l) }()
 	select {
 	case err := <-served:
 		if err != nil {

@@ -79,3 +79,14 @@ func (s *Sender) end(n int) {
 	s.bytes += int64(n)
 	s.since = time.Time{}
 }
+
+// served says that the connection is being served, until what it returns is
+// called.
+func (s *Sender) served() (end func()) {
+	c, ok := s.conn.(*conn)
+	if !ok {
+		return func() {}
+	}
+	c.of.serve(c, true)
+	return func() { c.of.serve(c, false) }
+}

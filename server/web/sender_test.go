@@ -198,3 +198,37 @@ func TestSlowTakersHeldMemory(t *testing.T) {
 		t.Errorf("got %d of the two whole, want one cut off", whole)
 	}
 }
+
+// TestSilentConnectionsHeldAllThereAre: who opened all the connections that the
+// server takes, and said nothing for half a minute, kept everybody out.
+func TestSilentConnectionsHeldAllThereAre(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	held := Route{Method: "GET", Path: "/slow", Action: casefile.TenantRead, Handle: func(*Request) (Reply, error) {
+		entered <- struct{}{}
+		<-leave
+		return Reply{}, nil
+	}}
+	r := start(t, Deps{Connections: 3}, append(routesUnderTest(), held)...)
+	served := r.dial()
+	write(t, served, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-entered
+	oldest, later := r.dial(), r.dial()
+	write(t, oldest, "GET /v1/") // half a head
+	for range 2 {
+		c := r.dial()
+		write(t, c, "GET /v1/public/demo/x HTTP/1.1\r\nHost: x\r\n\r\n")
+		if got := readAnswer(t, bufio.NewReader(c)); got.status != 200 {
+			t.Errorf("got %d %s for who says something", got.status, got.body)
+		}
+	}
+	for _, c := range []net.Conn{oldest, later} {
+		if n, err := c.Read(make([]byte, 1)); err == nil {
+			t.Errorf("got %d bytes on a silent connection, want it closed", n)
+		}
+	}
+	close(leave)
+	if got := readAnswer(t, bufio.NewReader(served)); got.status != 204 {
+		t.Errorf("who was being served got %d %s", got.status, got.body)
+	}
+}

@@ -38,9 +38,11 @@ func (s *Server) serve(base context.Context, r Route) fiber.Handler {
 			c.Set(name, value)
 		}
 		q := &Request{ctx: ctx, c: c, route: r, Lang: languageOf(c), body: s.bodyOf(c, r, began.Add(deadline)), leave: func() {}}
+		served := q.body.sender.served()
 		end := func() {
 			cancel()
 			q.leave()
+			served()
 		}
 		defer func() {
 			if !streams {

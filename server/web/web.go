@@ -89,6 +89,7 @@ type Deps struct {
 	UploadsOfOne    int           // 32: streams at once of one of them
 	Downloads       int           // 64: files at once that persons and receipts are sent
 	DownloadsOfOne  int           // 8: files at once that one of them is
+	Connections     int           // 8192: at once; of more, those go that waited longest for a request
 	Strict          bool          // says Strict-Transport-Security: TLS here or at a trusted proxy
 }
 
@@ -112,6 +113,7 @@ func New(d Deps) *Server {
 	d.RequestDeadline = cmp.Or(d.RequestDeadline, 10*time.Second)
 	d.UploadDeadline = cmp.Or(d.UploadDeadline, 10*time.Minute)
 	d.Stall = cmp.Or(d.Stall, 30*time.Second)
+	d.Connections = cmp.Or(d.Connections, 8<<10)
 	d.Patience = cmp.Or(d.Patience, 5*time.Second)
 	s := &Server{
 		Deps:     d,
@@ -139,7 +141,7 @@ func New(d Deps) *Server {
 		WriteTimeout:                 d.Stall, // streams extend it as they go
 		IdleTimeout:                  time.Minute,
 		ReadBufferSize:               8 << 10,
-		Concurrency:                  8 << 10,
+		Concurrency:                  d.Connections + d.Connections/8 + 8, // those that go take a moment
 		DisableStartupMessage:        true,
 	})
 	s.app.Use(s.secure)
