@@ -67,6 +67,7 @@ func TestParseCodeTakesWhatPeopleWrite(t *testing.T) {
 		"short":        {good[1:], false},
 		"long":         {good + "0", false},
 		"letter":       {"l" + good[1:], false},
+		"wide letter":  {"Ａ" + good[1:], false},
 		"dot":          {good + ".", false},
 		"other digits": {strings.Replace(good, "3", "٣", 1), false},
 		"not UTF-8":    {good + "\xff", false},

@@ -160,6 +160,8 @@ func TestApprovalIsSignedWhole(t *testing.T) {
 		"no gateway": {func(a *Approval) { a.Gateway = "" }, ErrSignature}, "uses": {func(a *Approval) { a.Uses++ }, ErrSignature},
 		"expiry":  {func(a *Approval) { a.Expires = a.Expires.Add(time.Millisecond) }, ErrSignature},
 		"no uses": {func(a *Approval) { a.Uses = 0 }, ErrStandingApproval}, "no expiry": {func(a *Approval) { a.Expires = time.Time{} }, ErrStandingApproval},
+		"no id": {func(a *Approval) { a.ID = "" }, ErrStandingApproval}, "no tenant": {func(a *Approval) { a.Tenant = "" }, ErrStandingApproval},
+		"no purpose": {func(a *Approval) { a.Purpose = "" }, ErrStandingApproval}, "no way": {func(a *Approval) { a.Way = "" }, ErrStandingApproval},
 		"no basis": {func(a *Approval) { a.LegalBasis = "" }, ErrStandingApproval}, "no key": {func(a *Approval) { a.Gateway = "age1qqq" }, ErrStandingApproval},
 	} {
 		a := right

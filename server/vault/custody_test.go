@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"regexp"
@@ -115,8 +116,11 @@ func TestPeelRefuses(t *testing.T) {
 	p, foreign := newPost(t, 1, 1), newPost(t, 1, 1)
 	e, other := sealIdentity(t, p.rings, reporter()), sealIdentity(t, p.rings, reporter())
 	req := request("q1", newRequestKey(t))
-	noPurpose, noRecipient := req, req
-	noPurpose.Purpose, noRecipient.OneTime = "", "age1pq1x"
+	lacking := func(change func(*Request)) Request {
+		r := req
+		change(&r)
+		return r
+	}
 	tests := map[string]struct {
 		key  *OfficerKey
 		file []byte
@@ -129,8 +133,12 @@ func TestPeelRefuses(t *testing.T) {
 		"swapped envelope":     {p.b[0], other.File, req, day, ErrSwapped},
 		"not an envelope":      {p.b[0], []byte("x"), req, day, ErrUnreadable},
 		"expired":              {p.b[0], e.File, req, req.Expires, ErrExpired},
-		"no purpose":           {p.b[0], e.File, noPurpose, day, ErrRequest},
-		"no recipient":         {p.b[0], e.File, noRecipient, day, ErrRequest},
+		"no purpose":           {p.b[0], e.File, lacking(func(r *Request) { r.Purpose = "" }), day, ErrRequest},
+		"no basis":             {p.b[0], e.File, lacking(func(r *Request) { r.LegalBasis = "" }), day, ErrRequest},
+		"no report":            {p.b[0], e.File, lacking(func(r *Request) { r.Report = "" }), day, ErrRequest},
+		"no tenant":            {p.b[0], e.File, lacking(func(r *Request) { r.Tenant = "" }), day, ErrRequest},
+		"no id":                {p.b[0], e.File, lacking(func(r *Request) { r.ID = "" }), day, ErrRequest},
+		"no recipient":         {p.b[0], e.File, lacking(func(r *Request) { r.OneTime = "age1pq1x" }), day, ErrRequest},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -139,6 +147,9 @@ func TestPeelRefuses(t *testing.T) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
+	}
+	if _, err := Peel(p.a[0], held(p.b[0]), e.File, e.InnerDigest, req, day); !errors.Is(err, ErrWrongRing) {
+		t.Errorf("an officer of ring A who has ring B's key: got %v, want ErrWrongRing", err)
 	}
 	for i := 0; i < len(e.File); i += 37 {
 		if _, err := Peel(p.b[0], held(p.b[0]), flipped(e.File, i), e.InnerDigest, req, day); !errors.Is(err, ErrUnreadable) {
@@ -204,6 +215,20 @@ func TestOpenRefuses(t *testing.T) {
 				t.Error("an identity comes with the error")
 			}
 		})
+	}
+	// The server checks a layer without opening it.
+	if err := VerifyPeel(verify, otherLayer, e.InnerDigest, req, day); !errors.Is(err, ErrSwapped) {
+		t.Errorf("the layer of another envelope: got %v, want ErrSwapped", err)
+	}
+	// Ring B's officer signs that another layer is the one that was asked for.
+	lie := otherLayer
+	lie.InnerDigest = e.InnerDigest
+	lie.Signature = ed25519.Sign(p.b[0].signing(), lie.signed(req))
+	if err := VerifyPeel(verify, lie, e.InnerDigest, req, day); err != nil {
+		t.Errorf("the server cannot see what is in it: got %v", err)
+	}
+	if _, err := Open(held(p.a[0]), once, verify, lie, Sealed{e.InnerDigest, binding2}, req, day); !errors.Is(err, ErrSwapped) {
+		t.Errorf("another identity under the right digest: got %v, want ErrSwapped", err)
 	}
 	if err := VerifyPeel(p.b[1].Public().Verify, layer, e.InnerDigest, req, day); !errors.Is(err, ErrSignature) {
 		t.Errorf("signed by another officer: got %v, want ErrSignature", err)

@@ -29,6 +29,14 @@ func TestDataKeyOpensOnlyItsOwnRecord(t *testing.T) {
 	if _, err := after.OpenDataKey("r2", wrapped); !errors.Is(err, ErrNotOpened) {
 		t.Errorf("as another record's: got %v, want ErrNotOpened", err)
 	}
+	for name, damaged := range map[string][]byte{"nothing": nil, "cut": wrapped[:len(wrapped)-1], "longer": append(bytes.Clone(wrapped), 0), "unmarked": flipped(wrapped, 0)} {
+		if _, err := after.OpenDataKey("r1", damaged); !errors.Is(err, ErrNotOpened) || errors.Is(err, ErrNoKey) {
+			t.Errorf("%s: got %v, want ErrNotOpened alone", name, err)
+		}
+		if id, ok := WrappedUnder(damaged); ok != (name == "longer") || ok != (id != "") {
+			t.Errorf("%s: wrapped under %q, %v", name, id, ok)
+		}
+	}
 	if _, err := newKeyring(t, 9).OpenDataKey("r1", wrapped); !errors.Is(err, ErrNotOpened) {
 		t.Errorf("with another keyring: got %v, want ErrNotOpened", err)
 	}

@@ -189,10 +189,24 @@ func TestCheckRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Other headers in files as long as they must be.
+	parts := strings.SplitN(string(good), "\n", 5)
+	intro, stanza, body, mac := parts[0], parts[1], parts[2], parts[3]
+	fit := func(header ...string) []byte {
+		file := append([]byte(strings.Join(header, "\n")+"\n"), parts[4]...)
+		return append(file, make([]byte, len(good))...)[:len(good)]
+	}
+	if !bytes.Equal(fit(intro, stanza, body, mac), good) {
+		t.Fatal("the envelope is not taken apart as it is made")
+	}
 	tests := map[string]struct {
 		file []byte
 		code string
 	}{
+		"a short argument": {fit(intro, stanza[:len(stanza)-4], body, mac), "envelope.recipients"},
+		"a short body":     {fit(intro, stanza, body[:40], mac), "envelope.recipients"},
+		"one more reader":  {fit(intro, stanza, body, "-> X25519 "+body, body, mac), "envelope.recipients"},
+		"no reader":        {fit(intro, mac), "envelope.format"},
 		"empty":            {nil, "envelope.size"},
 		"cut":              {good[:len(good)-1], "envelope.size"},
 		"longer":           {append(bytes.Clone(good), 0), "envelope.size"},
