@@ -130,6 +130,9 @@ func TestStoredTag(t *testing.T) {
 	if after.StoredTag(key.Tag([]byte("body"))) == stored {
 		t.Error("a new tag is stored under the old key")
 	}
+	if renewed := after.StoredTag(key.Tag([]byte("body"))); !after.SameBody(renewed, key.Tag([]byte("body"))) || before.SameBody(renewed, key.Tag([]byte("body"))) {
+		t.Error("what the new key made is not known again, or the old one knows it")
+	}
 	if before.SameBody(stored, key.Tag([]byte("Body"))) || before.SameBody(stored, other.Tag([]byte("body"))) {
 		t.Error("another body or key passes")
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -63,6 +64,12 @@ func TestParseListsEveryMistakeAndNoKey(t *testing.T) {
 	t.Parallel()
 	canary := []byte("canary-key-0123456789-0123456789")
 	older, newer := day, day.Add(time.Hour)
+	with := func(p Purpose, keys ...keyEntry) func(*keyFile) {
+		for i := range keys {
+			keys[i].ID, keys[i].Created, keys[i].Key = fmt.Sprintf("%08x", i), day, fmt.Appendf(nil, "%032d", i)
+		}
+		return func(f *keyFile) { f.Keys[p] = keys }
+	}
 	tests := map[string]struct {
 		change func(f *keyFile)
 		want   []string
@@ -76,7 +83,13 @@ func TestParseListsEveryMistakeAndNoKey(t *testing.T) {
 			f.Keys[Digest] = []keyEntry{{ID: "00000000", Created: older, Key: canary}, {ID: "00000000", Created: newer, Key: canary}}
 			f.Keys[AtRest] = nil
 		}, []string{"at_rest: no key", "digest: an id occurs twice", "digest: a key occurs twice", "digest: the newest key is not first"}},
-		"version": {func(f *keyFile) { f.Version = 2 }, []string{"version 1"}},
+		"two in use":         {with(Digest, keyEntry{}, keyEntry{}), []string{"digest: it is one key in use"}},
+		"none in use":        {with(Digest, keyEntry{Replaced: newer}), []string{"digest: it is one key in use"}},
+		"one that waits":     {with(Digest, keyEntry{Waiting: true}), []string{"digest: it is one key in use"}},
+		"two that wait":      {with(Digest, keyEntry{Waiting: true}, keyEntry{Waiting: true}, keyEntry{}), []string{"digest: it is one key in use"}},
+		"an old one waits":   {with(Digest, keyEntry{}, keyEntry{Waiting: true}), []string{"digest: it is one key in use"}},
+		"replaced and first": {with(Digest, keyEntry{Replaced: newer}, keyEntry{}), []string{"digest: it is one key in use"}},
+		"version":            {func(f *keyFile) { f.Version = 2 }, []string{"version 1"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -128,6 +141,40 @@ func TestGenerateIsItsRandomness(t *testing.T) {
 	}
 	if _, err := AddKey(newFile(t, 1), "other", seeded(2), day); err == nil {
 		t.Error("a key of an unknown purpose: got no error")
+	}
+}
+
+// TestAKeyWaitsOnce: both steps of a rotation may be repeated, by another
+// operator too, and nothing takes over before it waited.
+func TestAKeyWaitsOnce(t *testing.T) {
+	t.Parallel()
+	file := newFile(t, 1)
+	same := func(step string, got, want []byte, err error) {
+		t.Helper()
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: the file is another one, %v", step, err)
+		}
+	}
+	early, err := UseKey(file, Pepper, day)
+	same("use before there is one", early, file, err)
+	waits, err := AddKey(file, Pepper, seeded(2), day.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice, err := AddKey(waits, Pepper, seeded(3), day.Add(2*time.Hour))
+	same("add a second time", twice, waits, err)
+	if parsed(t, waits).NewestID(Pepper) != parsed(t, file).NewestID(Pepper) {
+		t.Error("a key that waits is used")
+	}
+	used, err := UseKey(waits, Pepper, day.Add(3*time.Hour))
+	if err != nil || parsed(t, used).NewestID(Pepper) == parsed(t, file).NewestID(Pepper) {
+		t.Errorf("the key that waited is not used, %v", err)
+	}
+	again, err := UseKey(used, Pepper, day.Add(4*time.Hour))
+	same("use a second time", again, used, err)
+	old, err := OldKeys(used)
+	if err != nil || len(old) != 1 || old[0].Purpose != Pepper || !old[0].Replaced.Equal(day.Add(3*time.Hour)) {
+		t.Errorf("old keys: %v, %v", old, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -267,6 +268,12 @@ func TestKeyList(t *testing.T) {
 	}
 	swapped := signed
 	swapped.List = strings.Replace(signed.List, list.A.Recipient, newRing(t, RingA, 1).Recipient(), 1)
+	unnumbered := list
+	unnumbered.Version = 0
+	without, err := root.Sign(unnumbered)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		list   SignedKeyList
 		root   ed25519.PublicKey
@@ -276,6 +283,7 @@ func TestKeyList(t *testing.T) {
 		"another root":      {forged, root.Public(), "t1"},
 		"another tenant":    {signed, root.Public(), "t2"},
 		"a key exchanged":   {swapped, root.Public(), "t1"},
+		"no version":        {without, root.Public(), "t1"},
 		"no root":           {signed, nil, "t1"},
 		"nothing":           {SignedKeyList{}, root.Public(), "t1"},
 		"signature of text": {SignedKeyList{List: signed.List, Signature: ed25519.Sign(root.signing(), []byte(signed.List))}, root.Public(), "t1"},
@@ -303,7 +311,16 @@ func TestRootFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range [][]byte{nil, []byte("x"), officer, file[:len(file)-4]} {
+	bads := [][]byte{nil, []byte("x"), officer, file[:len(file)-4]}
+	seed := base64.StdEncoding.EncodeToString(root.signing().Seed())
+	for _, text := range []string{seed, rootPrefix, rootPrefix + seed[:40], rootPrefix + "AAAA" + seed} {
+		bad, err := lock([]byte(text), "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bads = append(bads, bad)
+	}
+	for _, bad := range bads {
 		if _, err := ParseRootKey(bad, ""); fault.CodeOf(err) != "custody.key_file" {
 			t.Errorf("got %v, want custody.key_file", err)
 		}
