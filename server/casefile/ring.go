@@ -1,6 +1,9 @@
 package casefile
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // RingOpen is the one state of a ring.
 const RingOpen State = "OPEN"
@@ -37,10 +40,21 @@ type Ring struct {
 	Recovery RingHolder    `bson:"recovery"`
 	Versions []RingVersion `bson:"versions"` // oldest first; the last is sealed to
 	Officers []RingOfficer `bson:"officers"`
-	Checks   []RingCheck   `bson:"checks"` // the newest of each day
+	Left     []string      `bson:"left,omitempty"` // persons who were given its key and are no officers any more
+	Checks   []RingCheck   `bson:"checks"`         // the newest of each day
 
 	Offer     *RingExchange  `bson:"offer"`     // recovery key that is to come; nil if none is
 	Exchanged []RingExchange `bson:"exchanged"` // those that came, oldest first, without what was wrapped
+}
+
+// Drop takes officers out of the ring; who was given its key stays known.
+func (r *Ring) Drop(which func(RingOfficer) bool) {
+	for _, o := range r.Officers {
+		if which(o) && len(o.Shares) > 0 && !slices.Contains(r.Left, o.Person) {
+			r.Left = append(r.Left, o.Person)
+		}
+	}
+	r.Officers = slices.DeleteFunc(r.Officers, which)
 }
 
 // RingHolder is the public half of an officer's or a recovery key.

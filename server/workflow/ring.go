@@ -59,6 +59,9 @@ func (s *Service) CreateRing(ctx context.Context, call Call, in RingFounding) (c
 	if err := checkShares(in.Share, in.Wrapped); err != nil {
 		return casefile.Outcome{}, err
 	}
+	if err := s.neverInOther(ctx, call.Actor); err != nil {
+		return casefile.Outcome{}, err
+	}
 	return createAs(ctx, s, call, s.Rings, casefile.RingMoves, []string{RingID(call.Actor.Tenant, ring)},
 		func(r *casefile.Ring, e *casefile.Event) ([]casefile.Effect, error) {
 			e.Command = "create"
@@ -124,6 +127,9 @@ func errKeyTaken() error {
 // The answer to it is a challenge in the ring's record. Who asks again begins
 // anew; who is enrolled leaves the ring first.
 func (s *Service) AskEnrol(ctx context.Context, call Call, id string, key casefile.RingHolder) (casefile.Outcome, error) {
+	if err := s.neverInOther(ctx, call.Actor); err != nil {
+		return casefile.Outcome{}, err
+	}
 	challenge, nonce, err := vault.NewChallenge(key.Recipient, s.Random)
 	if err != nil {
 		return casefile.Outcome{}, err
@@ -136,7 +142,7 @@ func (s *Service) AskEnrol(ctx context.Context, call Call, id string, key casefi
 		if holds(r, key.Recipient, person) {
 			return errKeyTaken()
 		}
-		r.Officers = slices.DeleteFunc(r.Officers, func(o casefile.RingOfficer) bool { return o.Person == person })
+		r.Drop(func(o casefile.RingOfficer) bool { return o.Person == person })
 		r.Officers = append(r.Officers, casefile.RingOfficer{
 			Person: person, Key: key, State: casefile.RingAsked, Challenge: challenge, Nonce: nonce,
 		})
@@ -297,6 +303,19 @@ func (s *Service) ringIfAny(ctx context.Context, tenant string, ring vault.Ring)
 		return &casefile.Ring{}, nil
 	}
 	return r, err
+}
+
+// neverInOther refuses who is on the way into the other ring, in it, or was: a
+// post is taken away, the key of a ring that somebody was given is not.
+func (s *Service) neverInOther(ctx context.Context, actor casefile.Actor) error {
+	other, err := s.ringIfAny(ctx, actor.Tenant, otherRing(actor))
+	if err != nil {
+		return err
+	}
+	if _, there := other.Officer(actor.Person); there || slices.Contains(other.Left, actor.Person) {
+		return fault.New(fault.Conflict, "ring.other_ring", "who is or was in the other ring cannot be in this one: it takes another person")
+	}
+	return nil
 }
 
 // otherRing is the one that an actor has no post in.

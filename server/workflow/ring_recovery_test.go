@@ -369,3 +369,26 @@ func TestRecoveryExchangeAgainstLeaving(t *testing.T) {
 		}
 	}
 }
+
+// An officer who was moved from one ring to the other got its key beside the one
+// that was known already, and opened alone what takes two.
+func TestFormerOfficerJoinedTheOtherRing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	stays := b.colleague()
+	key, err := vault.NewOfficerKey(vault.RingA, "moved", rand.Reader)
+	b.ok(err)
+	public := key.Public()
+	ask := func(person string) error {
+		call := b.call(person, casefile.IdentityOfficer) // the post of ring B was taken away
+		_, err := b.s.AskEnrol(t.Context(), call, workflow.RingID("county", vault.RingA), casefile.RingHolder{Recipient: public.Recipient, Verify: public.Verify})
+		return err
+	}
+	b.refused(ask("b1"), "ring.other_ring")
+	_, err = b.s.LeaveRing(t.Context(), b.call("b2", casefile.SealLeader), ringB, b.leaving(stays))
+	b.ok(err)
+	b.refused(ask("b1"), "ring.other_ring")
+	b.ok(ask("a2"))
+	_, err = b.s.AskEnrol(t.Context(), b.call("a2", casefile.SealLeader), ringB, casefile.RingHolder{Recipient: public.Recipient, Verify: public.Verify})
+	b.refused(err, "ring.other_ring")
+}

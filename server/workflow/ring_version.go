@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"context"
-	"slices"
 
 	"gridwatch/server/casefile"
 	"gridwatch/server/fault"
@@ -42,7 +41,7 @@ func (s *Service) LeaveRing(ctx context.Context, call Call, id string, in Leavin
 		if err := vault.VerifyVersion(maker.Key.Verify, v, in.Signature); err != nil {
 			return err
 		}
-		r.Officers = slices.DeleteFunc(r.Officers, func(o casefile.RingOfficer) bool { return o.Person == in.Person })
+		r.Drop(func(o casefile.RingOfficer) bool { return o.Person == in.Person })
 		return renew(r, made, in.Shares)
 	})
 }
@@ -66,7 +65,7 @@ func renew(r *casefile.Ring, made casefile.RingVersion, held []casefile.PersonSh
 	if err := fits(r, made, held); err != nil {
 		return err
 	}
-	r.Officers = slices.DeleteFunc(r.Officers, func(o casefile.RingOfficer) bool { return o.State != casefile.RingEnrolled })
+	r.Drop(func(o casefile.RingOfficer) bool { return o.State != casefile.RingEnrolled })
 	for _, share := range held {
 		o, _ := r.Officer(share.Person)
 		o.Shares = append(o.Shares, casefile.RingShare{Version: made.Number, Wrapped: share.Wrapped})
