@@ -303,6 +303,23 @@ func TestKeyFiles(t *testing.T) {
 			t.Errorf("officer key: got %v, want custody.key_file", err)
 		}
 	}
+	for name, spoil := range map[string]func(*officerFile){
+		"another version": func(f *officerFile) { f.Version++ }, "a third ring": func(f *officerFile) { f.Ring = "c" }, "no ring": func(f *officerFile) { f.Ring = "" },
+		"a short seed": func(f *officerFile) { f.Signing = f.Signing[1:] }, "no identity": func(f *officerFile) { f.Identity = "" },
+	} {
+		var f officerFile
+		if err := json.Unmarshal(clear, &f); err != nil {
+			t.Fatal(err)
+		}
+		spoil(&f)
+		bad, err := json.Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseOfficerKey(bad, ""); fault.CodeOf(err) != "custody.key_file" {
+			t.Errorf("%s: got %v, want custody.key_file", name, err)
+		}
+	}
 	if _, err := ParseRequestKey([]byte("x"), ""); fault.CodeOf(err) != "custody.key_file" {
 		t.Errorf("request key: got %v, want custody.key_file", err)
 	}

@@ -61,7 +61,7 @@ func TestStoredHashesThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, bad := range []string{
-		"x", "$2a$10$abc", strings.Replace(stored, "argon2id", "argon2i", 1), strings.Replace(stored, "v=19", "v=16", 1),
+		"x", "$2a$10$abc", "x" + stored, stored + "$", stored + "$x", strings.Replace(stored, "argon2id", "argon2i", 1), strings.Replace(stored, "v=19", "v=16", 1),
 		strings.Replace(stored, "t=1", "t=0", 1), strings.Replace(stored, "p=1", "p=0", 1), strings.Replace(stored, "p=1", "p=999", 1),
 		stored[:len(stored)-4], stored + "!", strings.Replace(stored, ",keyid=", ",", 1),
 	} {

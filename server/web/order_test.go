@@ -79,7 +79,8 @@ func TestWhoAsks(t *testing.T) {
 		code          string
 	}{
 		"none":            {"", 401, "session.invalid"},
-		"another scheme":  {"Basic eDp4", 401, "session.invalid"},
+		"another scheme":  {"Basic " + r.token(Staff, string(casefile.DeskOfficer), "f"), 401, "session.invalid"},
+		"no scheme":       {r.token(Staff, string(casefile.DeskOfficer), "f"), 401, "session.invalid"},
 		"nonsense":        {"Bearer nonsense", 401, "session.invalid"},
 		"revoked family":  {"Bearer " + r.token(Staff, string(casefile.DeskOfficer), "gone"), 401, "session.invalid"},
 		"a desk officer":  {"Bearer " + r.token(Staff, string(casefile.DeskOfficer), "f"), 204, ""},
