@@ -72,3 +72,21 @@ func TestKeptActorsAreBounded(t *testing.T) {
 		t.Errorf("%d are kept, want those since the table was full", len(kept.kept))
 	}
 }
+
+// TestKeptAccountsAreBounded: requests of many sessions do not fill the memory,
+// and a new day forgets who asked.
+func TestKeptAccountsAreBounded(t *testing.T) {
+	t.Parallel()
+	kept, now := newAccounts(4, 1), time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	for i := range maxKept + 10 {
+		if kept.enter(casefile.Actor{Tenant: "demo", Report: fmt.Sprint(i)}, now) == nil {
+			t.Fatalf("account %d is refused its first request", i)
+		}
+	}
+	if len(kept.buckets) != 10 {
+		t.Errorf("%d are kept, want those since the table was full", len(kept.buckets))
+	}
+	if kept.enter(casefile.Actor{Tenant: "demo", Report: "1"}, now.AddDate(0, 0, 1)) == nil || len(kept.buckets) != 1 {
+		t.Errorf("%d are kept on the next day, want 1", len(kept.buckets))
+	}
+}

@@ -80,6 +80,7 @@ func TestQueries(t *testing.T) {
 		"":                      `[20,"",3]`,
 		"?limit=100&state=OPEN": `[100,"OPEN",3]`,
 		"?limit=0":              `"field":"?limit"`,
+		"?limit=101":            `"field":"?limit"`,
 		"?limit=canary":         `"field":"?limit"`,
 		"?state=canary":         `"field":"?state"`,
 		"?cursor=canary":        `"code":"page.cursor"`,
@@ -89,6 +90,9 @@ func TestQueries(t *testing.T) {
 		if !strings.Contains(got.body, want) || strings.Contains(got.body, "canary") {
 			t.Errorf("%s: got %s, want %s", query, got.body, want)
 		}
+	}
+	if got := r.ask("GET", "/q?limit=1", nil); got.body != `[1,"",0]` {
+		t.Errorf("without If-Match: got %s", got.body)
 	}
 	for _, etag := range []string{"3", `W/"3"`, `"03"`, `"-1"`, "*", `"x"`} {
 		if got := r.ask("GET", "/q", nil, "If-Match", etag); got.code() != "request.if_match" {
