@@ -69,6 +69,6 @@ func (h Handlers) DeclareTie(q *web.Request) (web.Reply, error) {
 	if err != nil {
 		return web.Reply{}, err
 	}
-	tie, err := h.Service.DeclareTie(q.Context(), q.Actor, q.Actor.Person, workflow.NearTo(in))
+	tie, err := h.Service.DeclareTie(q.Context(), q.Actor, workflow.NearTo(in))
 	return web.Reply{Body: wire.FromTie(tie)}, err
 }

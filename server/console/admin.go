@@ -19,7 +19,7 @@ func adminRoutes(s *workflow.Service) []web.Route {
 		post("/v1/office/people/:id/posts", casefile.AdminChange, "office-posts", propose(s, postsOf)),
 		post("/v1/office/people/:id/access", casefile.AdminChange, "office-access", propose(s, accessOf)),
 		post("/v1/office/people/:id/forget-factors", casefile.AdminChange, "", propose(s, forgetting)),
-		post("/v1/office/people/:id/ties", casefile.AdminChange, "session-tie", declareTie(s)),
+		post("/v1/office/people/:id/ties", casefile.AdminChange, "session-tie", propose(s, tieOf)),
 		post("/v1/office/people/:id/sign-out", casefile.AdminChange, "", signOutPerson(s)),
 		get("/v1/office/policy", casefile.AdminRead, readPolicy(s)),
 		post("/v1/office/policy", casefile.AdminChange, "office-policy", propose(s, policyOf)),
@@ -61,6 +61,8 @@ type proposal struct {
 	Person  string                 `json:"person,omitempty"`
 	Posts   []casefile.Post        `json:"posts,omitempty"`
 	Policy  json.RawMessage        `json:"policy,omitempty"`
+	Area    string                 `json:"area,omitempty"` // of a tie
+	Firm    string                 `json:"firm,omitempty"`
 	By      string                 `json:"by"`
 	At      time.Time              `json:"at"`
 	Decider string                 `json:"decider,omitempty"`
@@ -69,7 +71,7 @@ type proposal struct {
 
 func newProposal(p workflow.Proposal) proposal {
 	return proposal{
-		ID: p.ID, Kind: p.Kind, State: p.State, Person: p.Person, Posts: p.Posts, Policy: p.Policy,
+		ID: p.ID, Kind: p.Kind, State: p.State, Person: p.Person, Posts: p.Posts, Policy: p.Policy, Area: p.Tie.Area, Firm: p.Tie.Firm,
 		By: p.By, At: p.At, Decider: p.Decider, Decided: p.Decided,
 	}
 }
@@ -154,6 +156,12 @@ func forgetting(*web.Request) (workflow.Change, error) {
 	return workflow.Change{Kind: workflow.ForgetFactors}, nil
 }
 
+func tieOf(q *web.Request) (workflow.Change, error) {
+	in := workflow.Change{Kind: workflow.AddTie}
+	err := q.Decode(&in.Tie)
+	return in, err
+}
+
 func policyOf(q *web.Request) (workflow.Change, error) {
 	return workflow.Change{Kind: workflow.ChangePolicy, Policy: q.RawBody()}, nil
 }
@@ -167,17 +175,6 @@ func decide(do func(context.Context, workflow.Call, string) (workflow.Proposal, 
 		}
 		p, err := do(q.Context(), c, q.Param("id"))
 		return web.Reply{Body: newProposal(p)}, err
-	}
-}
-
-func declareTie(s *workflow.Service) web.Handler {
-	return func(q *web.Request) (web.Reply, error) {
-		var in workflow.NearTo
-		if err := q.Decode(&in); err != nil {
-			return web.Reply{}, err
-		}
-		t, err := s.DeclareTie(q.Context(), q.Actor, q.Param("id"), in)
-		return web.Reply{Body: newTie(t)}, err
 	}
 }
 

@@ -200,6 +200,28 @@ func TestPolicyTakesTwo(t *testing.T) {
 	}
 }
 
+// One administrator declared ties of everybody to everything, for good, and
+// nobody was left to handle what came in from there.
+func TestOneAdministratorTiedEverybody(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	ties := func() []casefile.Tie {
+		return must(o.service.ReadPerson(t.Context(), casefile.Actor{Tenant: "county"}, "desk")).Ties
+	}
+	path := o.propose("admin1", people+"desk/ties", object{"area": "220182103000"})
+	o.refused(o.command("admin1", path+"/confirm", nil), http.StatusConflict, "proposal.second_person")
+	o.refused(o.command("admin1", people+"admin1/ties", object{"area": "220182103000"}), http.StatusConflict, "proposal.oneself")
+	if got := ties(); len(got) != 0 {
+		t.Errorf("got ties %+v by one administrator", got)
+	}
+	again := o.propose("admin3", people+"desk/ties", object{"area": "220182103000"})
+	o.confirm("admin2", path)
+	o.confirm("admin2", again)
+	if got := ties(); len(got) != 1 || got[0].Area != "220182103000" || got[0].By != "admin1" {
+		t.Errorf("got ties %+v, want the one that two administrators decided", got)
+	}
+}
+
 // Who has a tie to a place or a firm is left out where people are suggested,
 // and is refused where they are assigned and where they decide. Nobody but
 // administrators and the person learns what the tie is.
@@ -212,9 +234,7 @@ func TestTies(t *testing.T) {
 	const firm = "demo firm of the tie"
 	near := object{"area": "220182103000"} // of the target's grid
 	for person, tie := range map[string]object{"inspector": near, "enforcer1": {"firm": firm}, "leader": {"firm": firm}} {
-		if a := o.command("admin1", people+person+"/ties", tie); a.status != http.StatusOK {
-			t.Fatalf("tie of %s: got %d %s", person, a.status, a.body)
-		}
+		o.confirm("admin2", o.propose("admin1", people+person+"/ties", tie))
 	}
 	o.refused(o.command("admin1", people+"inspector/ties", object{"area": county}), http.StatusBadRequest, "tie.area")
 	o.refused(o.command("admin1", people+"inspector/ties", object{}), http.StatusBadRequest, "tie.one_of")

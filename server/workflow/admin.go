@@ -19,6 +19,7 @@ const (
 	Enable        ProposalKind = "enable"
 	ForgetFactors ProposalKind = "forget_factors" // a lost phone: the person enrols anew
 	ChangePolicy  ProposalKind = "policy"
+	AddTie        ProposalKind = "tie" // of somebody else: it stays, and keeps away from cases
 )
 
 // ProposalState says how far a proposal is.
@@ -43,6 +44,7 @@ type Proposal struct {
 	Person   string          `bson:"person"` // whom it is about; "" for the policy
 	Posts    []casefile.Post `bson:"posts"`
 	Policy   []byte          `bson:"policy"` // JSON of the numbers that change
+	Tie      NearTo          `bson:"tie"`
 	By       string          `bson:"by"`
 	At       time.Time       `bson:"at"`
 	Tag      string          `bson:"tag"` // keyed hash of the body
@@ -58,6 +60,7 @@ type Change struct {
 	Person string
 	Posts  []casefile.Post
 	Policy []byte // JSON
+	Tie    NearTo
 }
 
 // Propose asks for a change that another administrator has to confirm. Nobody
@@ -78,7 +81,7 @@ func (s *Service) Propose(ctx context.Context, call Call, in Change) (Proposal, 
 	}
 	ids := s.Keyring.RecordIDs(call.Key, call.Actor.Tenant, call.Actor.Name(), call.Route, in.Person)
 	out := Proposal{
-		ID: ids[0], Kind: in.Kind, State: ProposalOpen, Person: in.Person, Posts: inUTC(in.Posts), Policy: in.Policy,
+		ID: ids[0], Kind: in.Kind, State: ProposalOpen, Person: in.Person, Posts: inUTC(in.Posts), Policy: in.Policy, Tie: in.Tie,
 		By: call.Actor.Person, At: s.now(), Tag: s.Keyring.StoredTag(tag),
 	}
 	err = turnRoster(ctx, s.Rosters, call.Actor.Tenant, func(r *Roster) (*Policy, error) {
@@ -128,8 +131,12 @@ func (s *Service) checkChange(ctx context.Context, tenant string, in Change) err
 		_, err := t.Policy.with(in.Policy)
 		return err
 	}
-	if _, err := s.Directory.Person(ctx, tenant, in.Person); err != nil {
+	p, err := s.Directory.Person(ctx, tenant, in.Person)
+	if err != nil {
 		return err
+	}
+	if in.Kind == AddTie {
+		return checkTie(t, p, in.Tie)
 	}
 	return checkPosts(t, in.Posts)
 }
@@ -159,7 +166,7 @@ func (s *Service) Confirm(ctx context.Context, call Call, id string) (Proposal, 
 			if _, emptied := r.seat(p.Person, p.seated(person)); emptied {
 				return nil, fault.New(fault.Conflict, "person.last_holder", "this is the last holder of a post that must be held; appoint another one first")
 			}
-		case ForgetFactors:
+		case ForgetFactors, AddTie:
 		}
 		return nil, nil
 	})
@@ -267,6 +274,10 @@ func (s *Service) carryOut(ctx context.Context, tenant string, p Proposal) error
 		revision.Disabled = &no
 	case ForgetFactors:
 		if err := s.forgetFactors(ctx, tenant, p.Person); err != nil {
+			return err
+		}
+	case AddTie:
+		if err := s.carryTie(ctx, tenant, p); err != nil {
 			return err
 		}
 	case ChangePolicy:
