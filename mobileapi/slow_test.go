@@ -109,7 +109,7 @@ func (h *holder) goOn(at string, content []byte) {
 			return
 		}
 		a := h.patch(at, h.token, from, bytes.NewReader(content[from:]))
-		if code := a.code(); a.status != http.StatusNoContent && code != "server.too_slow" && code != "upload.locked" {
+		if code := a.code(); a.status != http.StatusNoContent && code != "server.too_slow" {
 			h.t.Fatalf("at %d: got %d %s", from, a.status, a.body)
 		}
 	}

@@ -28,6 +28,13 @@ func (r *rig) sending(t *testing.T, auth string, bytes, length int) (net.Conn, *
 	return c, bufio.NewReader(c)
 }
 
+// waitedFor says whether so many bytes came and more are waited for.
+func (s *Sender) waitedFor(bytes int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes == bytes && !s.since.IsZero()
+}
+
 // TestSlowSendersHeldAllPlaces: 32 callers who sent 64 KiB in half a minute kept
 // everybody else from reporting for ten.
 func TestSlowSendersHeldAllPlaces(t *testing.T) {
@@ -41,12 +48,12 @@ func TestSlowSendersHeldAllPlaces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			clock, entered := new(ahead), make(chan struct{}, 100)
+			clock, senders := new(ahead), make(chan *Sender, 10_000)
 			tt.deps.Now, tt.deps.Patience = clock.now, time.Hour
 			r := start(t, tt.deps, Route{
 				Method: "POST", Path: "/up", Action: tt.action, Stream: true, Type: "application/octet-stream", MaxBody: 1 << 20,
 				Handle: func(q *Request) (Reply, error) {
-					entered <- struct{}{}
+					senders <- q.Sender()
 					return echo(q)
 				},
 			})
@@ -60,20 +67,20 @@ func TestSlowSendersHeldAllPlaces(t *testing.T) {
 			}
 			const length = 200_000
 			_, slowest := r.sending(t, head, 10_000, length)
-			<-entered
+			first := <-senders
 			other, others := r.sending(t, head, 100_000, length)
-			<-entered
+			second := <-senders
 			ask := func() answer {
 				return r.ask("POST", "/up", strings.NewReader("x"), "Content-Type", "application/octet-stream", "Authorization", auth)
 			}
-			if got := ask(); got.status != 503 || got.code() != "server.busy" {
-				t.Errorf("got %d %s while nobody was slow", got.status, got.body)
+			for !first.waitedFor(10_000) || !second.waitedFor(100_000) {
+				if got := ask(); got.status != 503 || got.code() != "server.busy" {
+					t.Fatalf("got %d %s while nobody was slow", got.status, got.body)
+				}
 			}
 			clock.by.Store(int64(2 * time.Hour))
-			for got := ask(); got.status != 200; got = ask() { // until the two are being read
-				if got.code() != "server.busy" {
-					t.Fatalf("got %d %s", got.status, got.body)
-				}
+			if got := ask(); got.status != 200 {
+				t.Fatalf("got %d %s", got.status, got.body)
 			}
 			if got := readAnswer(t, slowest); got.status != 503 || got.code() != "server.too_slow" || !got.close || got.header.Get("Retry-After") == "" {
 				t.Errorf("the slowest got %d %s, closes %v", got.status, got.body, got.close)
