@@ -89,6 +89,7 @@ func Routes(d Deps) []web.Route {
 		{Method: get, Path: "/v1/session/all", Action: casefile.SessionUse, Handle: s.List},
 		{Method: del, Path: "/v1/session/all", Action: casefile.SessionUse, Handle: s.CloseAll},
 		{Method: del, Path: "/v1/session/all/:id", Action: casefile.SessionUse, Handle: s.CloseOne},
+		{Method: post, Path: "/v1/session/password", Action: casefile.SessionUse, Body: "session-password", Handle: s.ChangePassword},
 		{Method: get, Path: "/v1/session/factors", Action: casefile.SessionUse, Handle: s.Factors},
 		{Method: post, Path: "/v1/session/totp", Action: casefile.SessionUse, Body: "session-code", Handle: s.EnrolTOTP},
 		{Method: post, Path: "/v1/session/totp/confirm", Action: casefile.SessionUse, Body: "session-code", Handle: s.ConfirmTOTP},

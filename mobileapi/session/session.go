@@ -34,7 +34,7 @@ func (h Handlers) Open(q *web.Request) (web.Reply, error) {
 		return web.Reply{}, err
 	}
 	if s.Half != nil {
-		return web.Reply{Body: wire.HalfSession{Half: s.Half.Token, HalfExpires: s.Half.Expires, Factors: s.Half.Factors}}, nil
+		return web.Reply{Body: wire.HalfSession{Half: s.Half.Token, HalfExpires: s.Half.Expires, Factors: s.Half.Factors, InitialPassword: s.Issued}}, nil
 	}
 	return h.tokens(s, nil)
 }
@@ -103,7 +103,16 @@ func (h Handlers) tokens(s workflow.Session, codes []string) (web.Reply, error) 
 	if err != nil {
 		return web.Reply{}, err
 	}
-	return web.Reply{Body: wire.Session{Access: access, AccessExpires: expires, Refresh: s.Refresh, RecoveryCodes: codes}}, nil
+	return web.Reply{Body: wire.Session{Access: access, AccessExpires: expires, Refresh: s.Refresh, RecoveryCodes: codes, InitialPassword: s.Issued}}, nil
+}
+
+// ChangePassword gives another password and ends the other sessions.
+func (h Handlers) ChangePassword(q *web.Request) (web.Reply, error) {
+	in, err := decoded[wire.ChangePassword](q)
+	if err != nil {
+		return web.Reply{}, err
+	}
+	return web.Reply{}, h.Service.ChangePassword(q.Context(), q.Actor, q.Family, workflow.PasswordChange(in))
 }
 
 // Close signs out.

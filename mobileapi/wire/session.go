@@ -22,6 +22,8 @@ type HalfSession struct {
 	Half        string    `json:"half"` // one time
 	HalfExpires time.Time `json:"halfExpires"`
 	Factors     []string  `json:"factors"` // totp, recovery, passkey; or enrol
+
+	InitialPassword bool `json:"initialPassword,omitempty"`
 }
 
 // Half goes on with a sign-in (schema session-half).
@@ -168,6 +170,17 @@ type Session struct {
 	AccessExpires time.Time `json:"accessExpires"`
 	Refresh       string    `json:"refresh"`                 // one time
 	RecoveryCodes []string  `json:"recoveryCodes,omitempty"` // once, when a second factor was enrolled
+
+	// InitialPassword asks for another password: whoever wrote this one into an
+	// import knows it. It is said once, where the password was sent.
+	InitialPassword bool `json:"initialPassword,omitempty"`
+}
+
+// ChangePassword is a new password in the place of the one in force (schema
+// session-password).
+type ChangePassword struct {
+	Current string `json:"current"`
+	New     string `json:"new"`
 }
 
 // PutDevice names the phone that pushes go to (schema device).

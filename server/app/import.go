@@ -133,7 +133,7 @@ type newPerson struct {
 }
 
 // importPeople writes people, all that are right or none; one who signs in with
-// a known login is replaced.
+// a known login is replaced, the password only by another.
 func importPeople(ctx context.Context, c call) error {
 	return c.imports(ctx, "people import", func(a *App, im workflow.Import, tenant, path string) error {
 		var file []newPerson
@@ -158,7 +158,7 @@ func importPeople(ctx context.Context, c call) error {
 func (a *App) checkPeople(ctx context.Context, im workflow.Import, tenant string, file []newPerson) ([]casefile.Person, error) {
 	people, wrong, seen := make([]casefile.Person, len(file)), []error(nil), map[string]bool{}
 	for i, n := range file {
-		id, err := a.personID(ctx, tenant, n.Login)
+		id, known, err := a.personID(ctx, tenant, n.Login)
 		if err != nil {
 			return nil, err
 		}
@@ -168,6 +168,9 @@ func (a *App) checkPeople(ctx context.Context, im workflow.Import, tenant string
 		err = im.Check(ctx, people[i])
 		if fault.CodeOf(err) == "tenant.unknown" {
 			return nil, err
+		}
+		if err == nil && !known && n.Password == "" {
+			err = fault.New(fault.Invalid, "account.no_password", "who is new has a password").At("/password")
 		}
 		if err == nil && seen[n.Login] {
 			err = fault.New(fault.Conflict, "account.exists", "another person has this login").At("/login")
@@ -214,11 +217,13 @@ func readImport(path, schema string, v any) error {
 	return errors.Join(wrong...)
 }
 
-// personID returns the id of whoever has a login, or a new one.
-func (a *App) personID(ctx context.Context, tenant, login string) (string, error) {
+// personID returns the id of whoever has a login, or a new one, and whether
+// somebody has it.
+func (a *App) personID(ctx context.Context, tenant, login string) (string, bool, error) {
 	account, err := a.store.Accounts.Account(ctx, tenant, login)
 	if fault.KindOf(err) == fault.NotFound {
-		return vault.NewID(a.env.Random)
+		id, err := vault.NewID(a.env.Random)
+		return id, false, err
 	}
-	return account.Person, err
+	return account.Person, true, err
 }

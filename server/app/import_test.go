@@ -71,6 +71,7 @@ func TestACountyIsWrittenDownByItsOperator(t *testing.T) {
 			people,
 			[]string{"/0/password: at least 12", "/0/posts/0/role: "},
 		},
+		{"somebody new without a password", `[{"login": "desk3", "label": "desk", "posts": []}]`, people, []string{"/0/password: account.no_password"}},
 		{"one login for two, and a post elsewhere", "[" + person("desk1", good, deskPost) + "," + person("desk1", good, deskPost) + "," +
 			person("desk2", good, strings.Replace(deskPost, "2202", "2101", 1)) + "]", people, []string{"/1/login: account.exists", "/2/posts: person.outside_area"}},
 	}
@@ -98,6 +99,10 @@ func TestACountyIsWrittenDownByItsOperator(t *testing.T) {
 	}
 	if _, err := run("people.json", "["+person("desk1", good, deskPost)+"]", people...); err != nil || desks() != 1 {
 		t.Errorf("got %v and %d people", err, desks())
+	}
+	again := `[{"login": "desk1", "label": "desk", "posts": []}]` // no post any more, the password as it is
+	if _, err := run("people.json", again, people...); err != nil || desks() != 0 {
+		t.Errorf("without a password: got %v and %d people at the desk", err, desks())
 	}
 	got, err := w.store.Directory.Tenant(t.Context(), "shulan")
 	if err != nil || got.Policy.DecideDays != 7 || got.Policy.MaxItems != 10 {

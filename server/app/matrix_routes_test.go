@@ -98,6 +98,7 @@ func (c *filedCase) samples() map[string]sample {
 		"GET /v1/session/all":                       {},
 		"DELETE /v1/session/all":                    {},
 		"DELETE /v1/session/all/:id":                {},
+		"POST /v1/session/password":                 {body: fixed(doc{"current": "not the one in force", "new": "quite another passphrase"}), refusal: "password.wrong"},
 		"GET /v1/session/factors":                   {},
 		"POST /v1/session/totp":                     {body: fixed(doc{"code": "123456"})},
 		"POST /v1/session/totp/confirm":             {body: fixed(doc{"code": "123456"})},

@@ -27,6 +27,14 @@ func (s accounts) TurnAccount(ctx context.Context, a workflow.Account, was int64
 	return translate("turn account", err)
 }
 
+func (s accounts) PutPassword(ctx context.Context, account, was, hash string) error {
+	res, err := s.db.Collection("account").UpdateOne(ctx, bson.M{"_id": account, "hash": was}, bson.M{"$set": bson.M{"hash": hash}})
+	if err == nil && res.MatchedCount == 0 {
+		return errStale
+	}
+	return translate("put password", err)
+}
+
 // versionIs selects a version; what was never changed has none.
 func versionIs(n int64) any {
 	if n == 0 {

@@ -38,9 +38,9 @@ func (s signIns) Families(ctx context.Context, tenant, person string) ([]workflo
 
 // RevokeFamilies counts every family on, so that a turn that read it before
 // does not write over the revocation.
-func (s signIns) RevokeFamilies(ctx context.Context, tenant, person string) error {
+func (s signIns) RevokeFamilies(ctx context.Context, tenant, person, but string) error {
 	_, err := s.db.Collection("family").UpdateMany(ctx,
-		bson.M{"tenant": tenant, "person": person, "revoked": false},
+		bson.M{"tenant": tenant, "person": person, "revoked": false, "_id": bson.M{"$ne": but}},
 		bson.M{"$set": bson.M{"revoked": true}, "$inc": bson.M{"counter": int64(1)}})
 	return translate("revoke families", err)
 }

@@ -49,12 +49,18 @@ func people(t *testing.T, s *mongostore.Store) {
 	same(t, "turned", must[workflow.Account](t)(s.Accounts.Account(ctx, "county", "desk1")), a)
 	refused(t, s.Accounts.TurnAccount(ctx, a, 0), fault.Conflict, "record.stale")
 
+	refused(t, s.Accounts.PutPassword(ctx, a.ID, "another hash", "new"), fault.Conflict, "record.stale")
+	ok(t, s.Accounts.PutPassword(ctx, a.ID, a.Hash, "new"))
+	same(t, "password", must[workflow.Account](t)(s.Accounts.Account(ctx, "county", "desk1")).Hash, "new")
+
 	// An import of the same person keeps factors, ties and what was decided.
 	ok(t, s.Rosters.AddTie(ctx, "county", "p", casefile.Tie{ID: "t", Firm: "demo firm", At: start()}))
 	again, fresh := person("p", "desk1")
+	fresh.Hash, fresh.Issued = "", ""
 	ok(t, s.Loader.PutPerson(ctx, again, fresh))
 	kept := must[workflow.Account](t)(s.Accounts.Account(ctx, "county", "desk1"))
 	same(t, "factors", kept.Factors, a.Factors)
+	same(t, "hash", kept.Hash, "new")
 	same(t, "version", kept.Version, int64(1))
 	same(t, "ties", len(must[casefile.Person](t)(s.Directory.Person(ctx, "county", "p")).Ties), 1)
 }

@@ -56,8 +56,10 @@ func sessions(t *testing.T, s *mongostore.Store) {
 	}
 	same(t, "families", ids, []string{"b", "a"})
 
+	ok(t, s.SignIns.RevokeFamilies(ctx, "county", "p", "a"))
+	same(t, "left but one", must[[]workflow.Family](t)(s.SignIns.Families(ctx, "county", "p"))[0].ID, "a")
 	before := must[workflow.Family](t)(s.Accounts.Family(ctx, "a"))
-	ok(t, s.SignIns.RevokeFamilies(ctx, "county", "p"))
+	ok(t, s.SignIns.RevokeFamilies(ctx, "county", "p", ""))
 	same(t, "left", len(must[[]workflow.Family](t)(s.SignIns.Families(ctx, "county", "p"))), 0)
 	turned := before
 	turned.Counter++

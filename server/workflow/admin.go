@@ -286,7 +286,7 @@ func (s *Service) carryOut(ctx context.Context, tenant string, p Proposal) error
 		return err
 	}
 	if p.Kind == Disable || p.Kind == ForgetFactors {
-		return s.SignIns.RevokeFamilies(ctx, tenant, p.Person)
+		return s.SignIns.RevokeFamilies(ctx, tenant, p.Person, "")
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (s *Service) SignOutPerson(ctx context.Context, actor casefile.Actor, id st
 	if _, err := s.Directory.Person(ctx, actor.Tenant, id); err != nil {
 		return err
 	}
-	return s.SignIns.RevokeFamilies(ctx, actor.Tenant, id)
+	return s.SignIns.RevokeFamilies(ctx, actor.Tenant, id, "")
 }
 
 // NearTo is a tie to be declared: a place or a firm.

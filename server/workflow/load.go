@@ -168,16 +168,19 @@ func (im Import) Check(ctx context.Context, p casefile.Person) error {
 }
 
 // Person writes a person and the account it signs in with, which Check finds
-// nothing wrong with.
+// nothing wrong with. Without a password the one that an account has stays.
 func (im Import) Person(ctx context.Context, p casefile.Person, password string) error {
 	if err := im.Check(ctx, p); err != nil {
 		return err
 	}
-	hash, err := im.Hasher.Hash(ctx, password)
-	if err != nil {
-		return err
+	hash := ""
+	if password != "" {
+		var err error
+		if hash, err = im.Hasher.Hash(ctx, password); err != nil {
+			return err
+		}
 	}
-	if err := im.Store.PutPerson(ctx, p, Account{ID: p.Tenant + ":" + p.Login, Tenant: p.Tenant, Person: p.ID, Hash: hash}); err != nil {
+	if err := im.Store.PutPerson(ctx, p, Account{ID: p.Tenant + ":" + p.Login, Tenant: p.Tenant, Person: p.ID, Hash: hash, Issued: hash}); err != nil {
 		return err
 	}
 	posts := p.Posts

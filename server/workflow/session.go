@@ -31,6 +31,9 @@ type Session struct {
 	Family  string
 	Refresh string // one time; secret
 
+	// Issued says that the password is known to whoever wrote it into an import.
+	Issued bool
+
 	// Half is set instead when the second factor is still to come.
 	Half *Half
 }
@@ -65,6 +68,9 @@ func (s *Service) SignIn(ctx context.Context, in Credentials) (Session, error) {
 	// Read again: of many tries at once each counts those that ended before it.
 	device := digestOf(in.Device)
 	account, err = s.try(ctx, in.Tenant, in.Login, device, errSignIn, func(a *Account) (bool, error) {
+		if a.Hash != account.Hash {
+			return false, errBusy() // another password meanwhile
+		}
 		if !right {
 			return false, nil
 		}
@@ -86,10 +92,14 @@ func (s *Service) SignIn(ctx context.Context, in Credentials) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
+	var out Session
 	if second {
-		return s.newHalf(ctx, person, account.Factors, in)
+		out, err = s.newHalf(ctx, person, account.Factors, in)
+	} else {
+		out, err = s.newFamily(ctx, person, Family{Device: device, Label: in.Label})
 	}
-	return s.newFamily(ctx, person, Family{Device: device, Label: in.Label})
+	out.Issued = account.issued()
+	return out, err
 }
 
 // try changes an account by one try of a factor, which is right or wrong. All
@@ -312,7 +322,7 @@ func (s *Service) SignOut(ctx context.Context, actor casefile.Actor, family stri
 
 // SignOutEverywhere revokes all families of the actor, that of the session too.
 func (s *Service) SignOutEverywhere(ctx context.Context, actor casefile.Actor) error {
-	return s.SignIns.RevokeFamilies(ctx, actor.Tenant, actor.Person)
+	return s.SignIns.RevokeFamilies(ctx, actor.Tenant, actor.Person, "")
 }
 
 // Sessions lists the actor's families, oldest first.

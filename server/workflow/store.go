@@ -315,9 +315,10 @@ type Account struct {
 	ID       string    `bson:"_id"`
 	Tenant   string    `bson:"tenant"`
 	Person   string    `bson:"person"`
-	Hash     string    `bson:"hash"`     // argon2id
-	Failures int       `bson:"failures"` // in a row, of either factor
-	Until    time.Time `bson:"until"`    // no try before
+	Hash     string    `bson:"hash,omitempty"`   // argon2id; an import without one leaves it as it is
+	Issued   string    `bson:"issued,omitempty"` // that an import wrote, of a password which others know
+	Failures int       `bson:"failures"`         // in a row, of either factor
+	Until    time.Time `bson:"until"`            // no try before
 
 	// Imports leave these as they are.
 	Version int64         `bson:"version,omitempty"` // of what sign-ins change
@@ -408,6 +409,9 @@ type Accounts interface {
 	// TurnAccount writes what sign-ins change of an account if its version is
 	// was; a Conflict Fault record.stale otherwise.
 	TurnAccount(ctx context.Context, a Account, was int64) error
+	// PutPassword writes the hash of a new password if the one in force is was; a
+	// Conflict Fault record.stale otherwise.
+	PutPassword(ctx context.Context, account, was, hash string) error
 	InsertFamily(ctx context.Context, f Family) error
 	Family(ctx context.Context, id string) (Family, error)
 	// TurnFamily replaces a family if its counter is was; a Conflict Fault otherwise.
@@ -426,8 +430,8 @@ type SignIns interface {
 	UseTicket(ctx context.Context, id string) error
 	// Families lists a person's families that are not revoked, oldest first.
 	Families(ctx context.Context, tenant, person string) ([]Family, error)
-	// RevokeFamilies revokes all families of a person.
-	RevokeFamilies(ctx context.Context, tenant, person string) error
+	// RevokeFamilies revokes all families of a person but one, "" for none.
+	RevokeFamilies(ctx context.Context, tenant, person, but string) error
 }
 
 // Rosters keeps a tenant's roster, and the people that its decisions change.

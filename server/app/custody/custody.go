@@ -48,6 +48,7 @@ on a machine without a network:
 with the server:
   signin first     --tenant ID --login NAME --password-file FILE
                                                        once: take up an authenticator, show the recovery codes
+  signin password  --new-password-file FILE            another password, in the place of the one in force
   ring create      --key FILE --recovery PUBLIC        first officer of a ring: make its key
   ring show        --out FILE                          save both rings as the server keeps them
   ring list        --out FILE                          write the next list of keys, for the root to sign
@@ -78,7 +79,7 @@ keys under a passphrase: --passphrase-file FILE; --yes answers yes to what is as
 // options are the flags of all commands; each command takes its own.
 type options struct {
 	ring, label, out, list, rings, recovery, person, shares, day, root string
-	bank, bankTo, proof                                                string
+	bank, bankTo, proof, newPassword                                   string
 	server, tokenFile, tenant, login, passwordFile, code               string
 	opening, keyFile, once, passphraseIn                               string
 	purpose, basis, uses, days, gateway, approval, report              string
@@ -90,7 +91,7 @@ type options struct {
 func (o *options) flags() map[string]*string {
 	return map[string]*string{
 		"ring": &o.ring, "label": &o.label, "out": &o.out, "list": &o.list, "rings": &o.rings, "recovery": &o.recovery,
-		"person": &o.person, "shares": &o.shares, "day": &o.day, "root": &o.root, "proof": &o.proof,
+		"person": &o.person, "shares": &o.shares, "day": &o.day, "root": &o.root, "proof": &o.proof, "new-password-file": &o.newPassword,
 		"server": &o.server, "token-file": &o.tokenFile, "tenant": &o.tenant, "login": &o.login, "password-file": &o.passwordFile, "code": &o.code,
 		"purpose": &o.purpose, "basis": &o.basis, "uses": &o.uses, "days": &o.days, "gateway": &o.gateway,
 		"approval": &o.approval, "report": &o.report, "via": &o.via, "again": &o.again, "contact": &o.contact,
@@ -109,6 +110,7 @@ type command struct {
 func commands() map[string]command {
 	return map[string]command{
 		"signin first":      {"server tenant login password-file", "", false, signInFirst},
+		"signin password":   {"new-password-file", "", true, signInPassword},
 		"root keygen":       {"out", "", false, rootKeygen},
 		"root sign":         {"key list out", "", false, rootSign},
 		"keygen":            {"ring label out", "", false, keygen},
