@@ -103,7 +103,14 @@ func badSessions(t *testing.T, w *world) map[string]badRow {
 		"a receipt's": {
 			method: http.MethodDelete, path: "/v1/session", header: bearer(receipt), status: 404, code: "record.not_found",
 		},
-		"device is no token": {who: "desk1", path: "/v1/session/devices", body: object{"token": "有 " + marker}, status: 400, code: bad, at: "/token body.format"},
+		"new password: none":         {who: "desk1", path: "/v1/session/password", body: object{"current": marker}, status: 400, code: bad, at: "/new body.required"},
+		"new password: short":        {who: "desk1", path: "/v1/session/password", body: object{"current": marker, "new": "12345678901"}, status: 400, code: bad, at: "/new body.too_short"},
+		"new password: of 201":       {who: "desk1", path: "/v1/session/password", body: object{"current": marker, "new": strings.Repeat("x", 201)}, status: 400, code: bad, at: "/new body.too_long"},
+		"new password: two lines":    {who: "desk1", path: "/v1/session/password", body: object{"current": marker, "new": "two lines\n" + marker}, status: 400, code: bad, at: "/new body.format"},
+		"new password: a list":       {who: "desk1", path: "/v1/session/password", body: object{"current": marker, "new": []string{marker}}, status: 400, code: bad, at: "/new body.type"},
+		"new password: the same":     {who: "desk1", path: "/v1/session/password", body: object{"current": marker + " and more", "new": marker + " and more"}, status: 400, code: "password.same", at: "/new"},
+		"new password: of one's own": {who: "desk1", path: "/v1/session/password", body: object{"current": marker, "new": "the name is DESK1 " + marker}, status: 400, code: "password.login", at: "/new"},
+		"device is no token":         {who: "desk1", path: "/v1/session/devices", body: object{"token": "有 " + marker}, status: 400, code: bad, at: "/token body.format"},
 	}
 }
 

@@ -38,6 +38,8 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 		Tenant   string `json:"tenant"`
 		Login    string `json:"login"`
 		Password string `json:"password"`
+		Current  string `json:"current"`
+		New      string `json:"new"`
 		Token    string `json:"token"`
 		Half     string `json:"half"`
 	}
@@ -113,7 +115,7 @@ func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	for _, token := range append(rights, bearer, given.Access, given.Refresh, given.Token, given.Half) {
 		p.keep(secret, true, token)
 	}
-	for _, s := range append(given.Recovery, asked.Password, given.Code, strings.ReplaceAll(given.Code, "-", ""), req.Header.Get("Idempotency-Key")) {
+	for _, s := range append(given.Recovery, asked.Password, asked.Current, asked.New, given.Code, strings.ReplaceAll(given.Code, "-", ""), req.Header.Get("Idempotency-Key")) {
 		p.keep(secret, false, s)
 	}
 	return res, nil

@@ -203,6 +203,7 @@ func (s *sweep) play(t *testing.T) []canarytest.Canary {
 	canaries = append(canaries, s.record(t)...)
 	s.askAll(t, &reports[1])
 	s.export(t)
+	s.passwords(t)
 	s.sealAway(t, &reports[3])
 	for _, m := range sent {
 		canaries = append(canaries, m.canaries...)
@@ -377,4 +378,28 @@ func ofDemo() []canarytest.Canary {
 		}
 	}
 	return all
+}
+
+// passwords has somebody change the password: once not knowing it, once well.
+func (s *sweep) passwords(t *testing.T) {
+	t.Helper()
+	who, _ := s.join(t, demo.Tenant, "walker", casefile.Inspector, "220182000000")
+	c, err := apiclient.Client{Base: s.base, HTTP: s.http}.SignIn(t.Context(), apiclient.Credentials{
+		Tenant: demo.Tenant, Login: who.Login, Password: who.Password, Device: newKey(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(current string) error {
+		_, err := c.Do(t.Context(), apiclient.Call{
+			Method: http.MethodPost, Path: "/v1/session/password", Body: object{"current": current, "new": "canary passphrase " + newKey(t)},
+		}, nil)
+		return err
+	}
+	if err := change("canary guess " + newKey(t)); apiclient.CodeOf(err) != "password.wrong" {
+		t.Fatalf("a guess: got %v", err)
+	}
+	if err := change(who.Password); err != nil {
+		t.Fatal(err)
+	}
 }
