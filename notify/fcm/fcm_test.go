@@ -171,6 +171,9 @@ func TestConfigRefused(t *testing.T) {
 		"user part":           {ProjectID: "demo", Endpoint: "http://127.0.0.1@192.0.2.1"},
 		"all addresses":       {ProjectID: "demo", Endpoint: "http://0.0.0.0:9099"},
 		"https":               {ProjectID: "demo", Endpoint: "https://127.0.0.1:9099"},
+		"with a password":     {ProjectID: "demo", Endpoint: "http://a:b@127.0.0.1:9099"},
+		"with a query":        {ProjectID: "demo", Endpoint: "http://127.0.0.1:9099?x=1"},
+		"with a fragment":     {ProjectID: "demo", Endpoint: "http://127.0.0.1:9099#x"},
 		"with a path":         {ProjectID: "demo", Endpoint: "http://127.0.0.1:9099/x"},
 		"not an address":      {ProjectID: "demo", Endpoint: "::"},
 	}

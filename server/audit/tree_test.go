@@ -227,6 +227,11 @@ func TestCheckpoints(t *testing.T) {
 		"not whole":      Origin + "\n511\n" + tlog.RecordHash(nil).String() + "\n2026-11-22\n",
 		"no day":         Origin + "\n512\n" + tlog.RecordHash(nil).String() + "\n",
 		"no root":        Origin + "\n512\nAAAA\n2026-11-22\n",
+		"a bent root":    Origin + "\n512\n" + strings.TrimSuffix(tlog.RecordHash(nil).String(), "=") + "!\n2026-11-22\n",
+		"no such day":    Origin + "\n512\n" + tlog.RecordHash(nil).String() + "\n2026-11-31\n",
+		"of no size":     Origin + "\n0\n" + tlog.RecordHash(nil).String() + "\n2026-11-22\n",
+		"less than none": Origin + "\n-256\n" + tlog.RecordHash(nil).String() + "\n2026-11-22\n",
+		"one line more":  Origin + "\n512\n" + tlog.RecordHash(nil).String() + "\n2026-11-22\nmore\n",
 	} {
 		text, err := note.Sign(&note.Note{Text: text}, signer)
 		if err != nil {

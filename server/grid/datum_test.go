@@ -51,6 +51,8 @@ func TestPublishedPairs(t *testing.T) {
 		"gcj02 to bd09, quanzhou":  {gcjToBD, grid.WGS84{118.6756787, 24.8741363}, grid.WGS84{118.6821251, 24.8804872}, 0.05},
 		"bd09 to wgs84, quanzhou":  {bdToWGS, grid.WGS84{118.6821251, 24.8804872}, grid.WGS84{118.6711365, 24.8770487}, 0.7},
 		"out of China, tokyo":      {wgsToGCJ, grid.WGS84{139.7, 35.7}, grid.WGS84{139.7, 35.7}, 0},
+		"too far north":            {wgsToGCJ, grid.WGS84{110, 56}, grid.WGS84{110, 56}, 0},
+		"too far south":            {wgsToGCJ, grid.WGS84{110, 0.5}, grid.WGS84{110, 0.5}, 0},
 		"out of China, inverse":    {bdToWGS, grid.WGS84{-0.1, 51.5}, grid.WGS84{-0.1, 51.5}, 0},
 	}
 	for name, tt := range tests {
@@ -85,6 +87,16 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("%v back from bd09 is %.4f m away", p, d)
 		}
 	})
+}
+
+// TestPlacesOnALineOfNought: only where both are nought a device had no position.
+func TestPlacesOnALineOfNought(t *testing.T) {
+	t.Parallel()
+	for _, p := range []grid.Place{{Lat: 44.8, Datum: grid.DatumWGS84}, {Lon: 126.5, Datum: grid.DatumWGS84}} {
+		if got, err := p.WGS84(""); err != nil || got != (grid.WGS84{Lon: p.Lon, Lat: p.Lat}) {
+			t.Errorf("%+v: got %v, %v", p, got, err)
+		}
+	}
 }
 
 func TestPlace(t *testing.T) {
