@@ -77,6 +77,10 @@ func TestWhatIsHiddenIsGone(t *testing.T) {
 			if got := spread(m, inside); got > 48 {
 				t.Errorf("brightness within the hidden rectangle varies by %d: the pattern of 255 still shows", got)
 			}
+			centre := color.GrayModel.Convert(m.At(480, 360)).(color.Gray).Y
+			if black := centre < 32; black == pixelated {
+				t.Errorf("got the brightness %d in the middle, want black or the mean of what was there", centre)
+			}
 			if got := spread(m, image.Rect(400, 240, 560, 290)); got < 200 {
 				t.Errorf("brightness beside it varies by %d: too much was hidden", got)
 			}
@@ -106,12 +110,25 @@ func TestRectanglesOutsideAreRefused(t *testing.T) {
 	const huge = int(^uint(0) >> 1)
 	for name, r := range map[string]redact.Rect{
 		"empty": {X: 1, Y: 1}, "negative": {X: -1, W: 2, H: 2}, "too wide": {W: 65, H: 1}, "beyond": {X: 60, W: 5, H: 1},
+		"above": {Y: -1, W: 2, H: 2}, "too tall": {W: 1, H: 65}, "below": {Y: 60, W: 1, H: 5}, "no width": {H: 1}, "no height": {W: 1},
+		"less than no width": {X: 4, W: -1, H: 1}, "less than no height": {Y: 4, W: 1, H: -1},
 		"overflow": {X: huge, Y: huge, W: 1, H: 1}, "huge": {X: 1, W: huge, H: 1},
 	} {
 		for _, e := range []redact.Edit{{Crop: &r}, {Hide: []redact.Mask{{Rect: r}}}} {
 			if _, err := redact.New(0).Release(t.Context(), bytes.NewReader(picture), e); !errors.Is(err, redact.ErrOutside) {
 				t.Errorf("%s: got %v, want ErrOutside", name, err)
 			}
+		}
+	}
+}
+
+func TestRectanglesUpToTheEdgeAreTaken(t *testing.T) {
+	t.Parallel()
+	picture := checkered(t, 64, 48)
+	for _, r := range []redact.Rect{{W: 64, H: 48}, {X: 63, Y: 47, W: 1, H: 1}} {
+		out, err := redact.New(0).Release(t.Context(), bytes.NewReader(picture), redact.Edit{Crop: &r, Hide: []redact.Mask{{Rect: r}, {Rect: r, Pixelate: true}}})
+		if err != nil || out.Width != r.W || out.Height != r.H {
+			t.Errorf("%+v: got %d×%d, %v", r, out.Width, out.Height, err)
 		}
 	}
 }
