@@ -200,6 +200,26 @@ func TestPolicyTakesTwo(t *testing.T) {
 	}
 }
 
+// What an administrator had proposed before leaving was confirmed by one alone,
+// any time later.
+func TestProposalOfAFormerAdministrator(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	left := o.propose("admin1", people+"inspector/posts", posts(casefile.Leader))
+	policy := o.propose("admin1", "/v1/office/policy", object{"decideDays": 10})
+	o.confirm("admin3", o.propose("admin2", people+"admin1/posts", posts(casefile.Auditor)))
+	for _, path := range []string{left, policy} {
+		o.refused(o.command("admin2", path+"/confirm", nil), http.StatusConflict, "proposal.proposer_left")
+	}
+	disabled := o.propose("admin3", people+"inspector/posts", posts(casefile.Leader))
+	now := time.Now()
+	o.check(o.service.Rosters.Revise(t.Context(), "county", "admin3", workflow.Revision{Number: now.Unix(), Disabled: new(true)}))
+	o.refused(o.command("admin2", disabled+"/confirm", nil), http.StatusConflict, "proposal.proposer_left")
+	if a := o.command("admin2", left+"/refuse", nil); a.status != http.StatusOK {
+		t.Errorf("refuse: got %d %s", a.status, a.body)
+	}
+}
+
 // One administrator declared ties of everybody to everything, for good, and
 // nobody was left to handle what came in from there.
 func TestOneAdministratorTiedEverybody(t *testing.T) {

@@ -142,11 +142,18 @@ func (s *Service) checkChange(ctx context.Context, tenant string, in Change) err
 }
 
 // Confirm carries a proposal out. Who confirms is an administrator for good,
-// and neither who proposed it nor whom it is about.
+// and neither who proposed it, who is one still, nor whom it is about.
 func (s *Service) Confirm(ctx context.Context, call Call, id string) (Proposal, error) {
 	return s.decide(ctx, call, id, func(r *Roster, p *Proposal) (*Policy, error) {
 		if p.By == call.Actor.Person || p.Person == call.Actor.Person || !slices.Contains(r.Administrators, call.Actor.Person) {
 			return nil, fault.New(fault.Conflict, "proposal.second_person", "another administrator confirms, who is not concerned and has no end of term")
+		}
+		by, err := s.Directory.Person(ctx, call.Actor.Tenant, p.By)
+		if err != nil {
+			return nil, err
+		}
+		if by.Disabled || !by.Holds(casefile.Administrator, "", s.now()) {
+			return nil, fault.New(fault.Conflict, "proposal.proposer_left", "who proposed this is no administrator any more: it takes two who are; refuse it, and propose it anew")
 		}
 		p.State, p.Revision = ProposalConfirmed, r.Version
 		switch p.Kind {
@@ -216,7 +223,9 @@ func (s *Service) decide(ctx context.Context, call Call, id string, do func(*Ros
 		if p.State != ProposalOpen {
 			return nil, fault.New(fault.Conflict, "proposal.decided", "this proposal was decided already")
 		}
-		if slices.ContainsFunc(r.Proposals, func(q Proposal) bool { return q.State == ProposalConfirmed && q.Person == p.Person }) {
+		if slices.ContainsFunc(r.Proposals, func(q Proposal) bool {
+			return q.State == ProposalConfirmed && (q.Person == p.Person || q.Person == p.By)
+		}) {
 			return nil, fault.New(fault.Busy, "roster.contended", "others are deciding at this moment; try again")
 		}
 		p.Decider, p.Decided, p.Key = call.Actor.Person, s.now(), keys[0]
