@@ -92,3 +92,41 @@ func TestPasswordIsNotGuessedByAChange(t *testing.T) {
 		t.Errorf("later: got %d %s", a.status, a.body)
 	}
 }
+
+// TestAChangeOfThePasswordClearedTheCount: a right password, or a guess of it as the
+// new one, let wrong ones and wrong codes be tried without end; and who had sent the
+// old one still ended the sign-in by a code.
+func TestAChangeOfThePasswordClearedTheCount(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	secret, s := r.enrol()
+	change := func(in wire.ChangePassword) answer { return r.post("/v1/session/password", s.Access, "", in) }
+	r.clock.pass(30 * time.Second)
+	half := r.half()
+	for range 3 {
+		r.second(half.Half, "000000")
+	}
+	r.clock.pass(2 * time.Second) // the account waits no longer, and counts on
+	if a := change(wire.ChangePassword{Current: password, New: another}); a.status != http.StatusNoContent {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	if a := r.second(half.Half, r.code(secret)); a.code() != "session.half" {
+		t.Errorf("a half session by the old password: got %d %s", a.status, a.body)
+	}
+	begin := func() string {
+		return read[wire.HalfSession](r, r.post("/v1/session", "", "", wire.OpenSession{Tenant: "county", Login: "payer", Password: another, Device: device}), http.StatusOK).Half
+	}
+	next := begin()
+	r.second(next, "000000") // the fourth: from now on it waits two seconds
+	if a := r.second(next, r.code(secret)); a.code() != "session.second" {
+		t.Errorf("after four wrong codes: got %d %s, want that it waits", a.status, a.body)
+	}
+	r.clock.pass(time.Minute)
+	if a := change(wire.ChangePassword{Current: "a guess of a password", New: another}); a.status != http.StatusNoContent {
+		t.Errorf("the change again: got %d %s", a.status, a.body)
+	}
+	other := read[wire.Session](r, r.second(begin(), r.code(secret)), http.StatusOK)
+	if a := r.post("/v1/session/password", other.Access, "", wire.ChangePassword{Current: "a guess of a password", New: another}); a.code() != "password.wrong /current" {
+		t.Errorf("another session guesses by the new password: got %d %s", a.status, a.body)
+	}
+}

@@ -27,8 +27,8 @@ func (s accounts) TurnAccount(ctx context.Context, a workflow.Account, was int64
 	return translate("turn account", err)
 }
 
-func (s accounts) PutPassword(ctx context.Context, account, was, hash string) error {
-	res, err := s.db.Collection("account").UpdateOne(ctx, bson.M{"_id": account, "hash": was}, bson.M{"$set": bson.M{"hash": hash}})
+func (s accounts) PutPassword(ctx context.Context, account, was, hash, family string) error {
+	res, err := s.db.Collection("account").UpdateOne(ctx, bson.M{"_id": account, "hash": was}, bson.M{"$set": bson.M{"hash": hash, "changed_by": family}})
 	if err == nil && res.MatchedCount == 0 {
 		return errStale
 	}

@@ -49,8 +49,8 @@ func people(t *testing.T, s *mongostore.Store) {
 	same(t, "turned", must[workflow.Account](t)(s.Accounts.Account(ctx, "county", "desk1")), a)
 	refused(t, s.Accounts.TurnAccount(ctx, a, 0), fault.Conflict, "record.stale")
 
-	refused(t, s.Accounts.PutPassword(ctx, a.ID, "another hash", "new"), fault.Conflict, "record.stale")
-	ok(t, s.Accounts.PutPassword(ctx, a.ID, a.Hash, "new"))
+	refused(t, s.Accounts.PutPassword(ctx, a.ID, "another hash", "new", "f"), fault.Conflict, "record.stale")
+	ok(t, s.Accounts.PutPassword(ctx, a.ID, a.Hash, "new", "f"))
 	same(t, "password", must[workflow.Account](t)(s.Accounts.Account(ctx, "county", "desk1")).Hash, "new")
 
 	// An import of the same person keeps factors, ties and what was decided.

@@ -94,7 +94,7 @@ func (s *Service) SignIn(ctx context.Context, in Credentials) (Session, error) {
 	}
 	var out Session
 	if second {
-		out, err = s.newHalf(ctx, person, account.Factors, in)
+		out, err = s.newHalf(ctx, person, account, in)
 	} else {
 		out, err = s.newFamily(ctx, person, Family{Device: device, Label: in.Label})
 	}

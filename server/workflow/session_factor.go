@@ -82,11 +82,11 @@ func (s *Service) needsSecond(ctx context.Context, p casefile.Person, f *Factors
 	}), err
 }
 
-func (s *Service) newHalf(ctx context.Context, p casefile.Person, f *Factors, in Credentials) (Session, error) {
-	ticket := Ticket{Purpose: halfTicket, Tenant: p.Tenant, Person: p.ID, Login: in.Login, Device: digestOf(in.Device), Label: in.Label}
+func (s *Service) newHalf(ctx context.Context, p casefile.Person, a Account, in Credentials) (Session, error) {
+	ticket := Ticket{Purpose: halfTicket, Tenant: p.Tenant, Person: p.ID, Login: in.Login, Device: digestOf(in.Device), Label: in.Label, Under: digestOf(a.Hash)}
 	factors := []string{"enrol"}
-	if f.inForce() {
-		factors = f.names()
+	if a.Factors.inForce() {
+		factors = a.Factors.names()
 	} else {
 		ticket.Purpose = enrolTicket
 	}
@@ -161,8 +161,8 @@ func (s *Service) SecondFactor(ctx context.Context, token, device, code string) 
 	}
 	var codes []string
 	_, err = s.try(ctx, half.Tenant, half.Login, half.Device, errSecond, func(a *Account) (bool, error) {
-		if (half.Purpose == enrolTicket) == a.Factors.inForce() {
-			return false, errHalf() // enrolled or forgotten meanwhile
+		if (half.Purpose == enrolTicket) == a.Factors.inForce() || half.Under != digestOf(a.Hash) {
+			return false, errHalf() // enrolled, forgotten or another password meanwhile
 		}
 		var right bool
 		if half.Purpose == halfTicket {
@@ -270,7 +270,7 @@ func (s *Service) EnrolFirst(ctx context.Context, token, device string) (Enrolme
 		return Enrolment{}, err
 	}
 	return s.begin(ctx, half.Tenant, half.Login, half.Device, errSecond, func(a *Account) (bool, error) {
-		if a.Factors.inForce() {
+		if a.Factors.inForce() || half.Under != digestOf(a.Hash) {
 			return false, errHalf()
 		}
 		return true, nil

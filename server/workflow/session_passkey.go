@@ -256,7 +256,7 @@ func (s *Service) ByPasskey(ctx context.Context, token, device, ceremony string,
 		return Session{}, err
 	}
 	_, err = s.try(ctx, half.Tenant, half.Login, half.Device, errSecond, func(a *Account) (bool, error) {
-		if !a.Factors.inForce() {
+		if !a.Factors.inForce() || half.Under != digestOf(a.Hash) {
 			return false, errHalf()
 		}
 		h, err := s.holder(p, a)

@@ -23,9 +23,9 @@ func errPassword() error {
 func (a Account) issued() bool { return a.Issued != "" && a.Issued == a.Hash }
 
 // ChangePassword gives a signed-in person another password and ends the person's
-// other sessions. Wrong passwords count as at a
-// sign-in on the same device. A change whose answer was
-// lost may be sent again.
+// other sessions. Wrong passwords count as at a sign-in on the same device, and a
+// right one stops no count of wrong codes. The session whose answer was lost may
+// send its change again.
 func (s *Service) ChangePassword(ctx context.Context, actor casefile.Actor, family string, in PasswordChange) error {
 	p, err := s.Directory.Person(ctx, actor.Tenant, actor.Person)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Service) ChangePassword(ctx context.Context, actor casefile.Actor, fami
 		return err
 	}
 	done := false
-	if !right { // the answer to an earlier try may have been lost
+	if !right && a.ChangedBy == family { // the answer to an earlier try may have been lost
 		if done, err = s.Hasher.Verify(ctx, a.Hash, in.New); err != nil {
 			return err
 		}
@@ -59,7 +59,10 @@ func (s *Service) ChangePassword(ctx context.Context, actor casefile.Actor, fami
 		if now.Hash != a.Hash {
 			return false, errBusy()
 		}
-		return right || done, nil
+		if done || (right && now.Factors.inForce()) {
+			return false, errSame // wrong codes count on until one is right
+		}
+		return right, nil
 	})
 	if err != nil {
 		return err
@@ -69,7 +72,7 @@ func (s *Service) ChangePassword(ctx context.Context, actor casefile.Actor, fami
 		if err != nil {
 			return err
 		}
-		if err := s.Accounts.PutPassword(ctx, a.ID, a.Hash, hash); err != nil {
+		if err := s.Accounts.PutPassword(ctx, a.ID, a.Hash, hash, family); err != nil {
 			return err
 		}
 	}

@@ -312,13 +312,14 @@ type Policy struct {
 
 // Account is how a person signs in. Its id is tenant:login.
 type Account struct {
-	ID       string    `bson:"_id"`
-	Tenant   string    `bson:"tenant"`
-	Person   string    `bson:"person"`
-	Hash     string    `bson:"hash,omitempty"`   // argon2id; an import without one leaves it as it is
-	Issued   string    `bson:"issued,omitempty"` // that an import wrote, of a password which others know
-	Failures int       `bson:"failures"`         // in a row, of either factor
-	Until    time.Time `bson:"until"`            // no try before
+	ID        string    `bson:"_id"`
+	Tenant    string    `bson:"tenant"`
+	Person    string    `bson:"person"`
+	Hash      string    `bson:"hash,omitempty"`       // argon2id; an import without one leaves it as it is
+	Issued    string    `bson:"issued,omitempty"`     // that an import wrote, of a password which others know
+	ChangedBy string    `bson:"changed_by,omitempty"` // family that put another password in force last
+	Failures  int       `bson:"failures"`             // in a row, of either factor
+	Until     time.Time `bson:"until"`                // no try before
 
 	// Imports leave these as they are.
 	Version int64         `bson:"version,omitempty"` // of what sign-ins change
@@ -362,6 +363,7 @@ type Ticket struct {
 	Login   string    `bson:"login"`
 	Device  string    `bson:"device"` // hash of the device's own id
 	Label   string    `bson:"label"`  // of the device
+	Under   string    `bson:"under"`  // digest of the password's hash: another password ends it
 	Data    []byte    `bson:"data"`   // of a ceremony
 	Expires time.Time `bson:"expires"`
 }
@@ -409,9 +411,9 @@ type Accounts interface {
 	// TurnAccount writes what sign-ins change of an account if its version is
 	// was; a Conflict Fault record.stale otherwise.
 	TurnAccount(ctx context.Context, a Account, was int64) error
-	// PutPassword writes the hash of a new password if the one in force is was; a
-	// Conflict Fault record.stale otherwise.
-	PutPassword(ctx context.Context, account, was, hash string) error
+	// PutPassword writes the hash of a new password, and the family that changes
+	// it, if the one in force is was; a Conflict Fault record.stale otherwise.
+	PutPassword(ctx context.Context, account, was, hash, family string) error
 	InsertFamily(ctx context.Context, f Family) error
 	Family(ctx context.Context, id string) (Family, error)
 	// TurnFamily replaces a family if its counter is was; a Conflict Fault otherwise.
